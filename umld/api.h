@@ -1,0 +1,82 @@
+/*
+ * What a method handler sees: one call with checked parameters, and the ways to answer it.
+ *
+ * Rows (struct api_method) are generated from schemas/ by schemas/generate.py into api_rows.[ch]; a
+ * missing handler is a link error. A handler runs inside a loop callback with parameters already
+ * checked against the interface. It answers now, or keeps the call's id and answers later: calls
+ * are found by id, because the client may be gone by then. Replies are only queued here; they leave
+ * in the after-phase, once what they report has been committed.
+ */
+#ifndef UMLD_API_H
+#define UMLD_API_H
+
+#include "vmcore/base/error.h"
+#include "vmcore/base/loop.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct umld;       /* the daemon, umld/umld.h */
+struct api_server; /* umld/server.h */
+struct api_call;
+
+/* In rising order: each includes the rights of those before it. */
+enum api_role { API_ROLE_NONE, API_ROLE_VIEWER, API_ROLE_OWNER, API_ROLE_ADMIN };
+
+enum { API_MUTATES = 1, API_LONG = 2, API_UPGRADE = 4 };
+
+typedef void (*api_handler_fn)(struct umld *umld, struct api_call *call, const json_t *params);
+
+struct api_method {
+    const char *name;   /* io.umld.Guest.Start */
+    enum api_role role; /* API_ROLE_OWNER: admin, or the owner of the guest named by `name` */
+    unsigned flags;
+    api_handler_fn handler;
+    const void *input; /* generated type description, for the validator */
+    const void *output;
+};
+
+/* Handlers are named after the method: io.umld.Guest.Start -> api_guest_start (generated
+ * prototypes). */
+
+uint64_t api_call_id(const struct api_call *call) um_nonnull(1);
+/* NULL when the call was answered or its client is gone. */
+struct api_call *api_call_find(struct api_server *server, uint64_t id) um_nonnull(1);
+uid_t api_call_uid(const struct api_call *call) um_nonnull(1);
+bool api_call_more(const struct api_call *call)
+    um_nonnull(1); /* the client accepts several replies */
+
+/* Final reply. params is stolen; NULL means {}. Ends the call. */
+void api_reply(struct api_call *call, json_t *params) um_nonnull(1);
+
+/*
+ * One of several replies (`continues`). Only if api_call_more(). params is stolen. False when the
+ * client is not reading fast enough: over 1 MiB is queued and this reply was NOT queued; the drain
+ * callback says when to go on.
+ */
+bool api_reply_continue(struct api_call *call, json_t *params) um_nonnull(1) um_check;
+typedef void (*api_drain_fn)(struct api_call *call, void *arg);
+void api_call_on_drain(struct api_call *call, api_drain_fn fn, void *arg) um_nonnull(1);
+
+/* Called when the client vanishes before the answer (never after it). */
+typedef void (*api_gone_fn)(uint64_t call_id, void *arg);
+void api_call_on_gone(struct api_call *call, api_gone_fn fn, void *arg) um_nonnull(1);
+
+/* Error reply io.umld.Server.<wire name> with the common parameters. Ends the call. */
+void api_reply_error(struct api_call *call, const struct um_error *err) um_nonnull(1, 2);
+/* All of several problems at once: the first is the error, the others' texts go into `more`. */
+void api_reply_errors(struct api_call *call, const struct um_error *errors, size_t count)
+    um_nonnull(1, 2);
+
+/*
+ * Final reply of an upgrade method, then the connection's descriptor is the caller's: bytes already
+ * read beyond the request are returned in *ret_rest (valid until the next loop round). The reply is
+ * written synchronously before the descriptor is handed out. -1 if the client did not ask for
+ * upgrade (an error was sent) or is gone. The call has ended either way.
+ */
+int api_reply_upgrade(struct api_call *call, json_t *params, const char **ret_rest,
+                      size_t *ret_rest_len) um_nonnull(1, 3, 4) um_check;
+
+#endif

@@ -1,0 +1,54 @@
+/*
+ * The Varlink server: listens, frames, parses, checks, authorises, dispatches, queues replies.
+ * org.varlink.service is answered here. See docs/api.md.
+ */
+#ifndef UMLD_SERVER_H
+#define UMLD_SERVER_H
+
+#include "umld/api.h"
+#include "vmcore/base/str.h"
+
+struct api_server_limits {
+    size_t request_bytes;     /* 1 MiB: longer closes the connection after an error */
+    int json_depth;           /* 32 */
+    int connections;          /* 256 in all */
+    int connections_per_uid;  /* 64 */
+    int calls_per_connection; /* 64 pipelined and unanswered; then reading pauses */
+    size_t
+        output_bytes; /* 4 MiB unsent on one connection: reading pauses; see api_reply_continue */
+    int64_t half_request_ns; /* 30 s: an incomplete request older than this closes the connection */
+};
+extern const struct api_server_limits api_server_default_limits;
+
+/*
+ * Decides a caller's role on one call: method row, uid, and the guest's owner lookup by name.
+ * Registered by umld so that the server knows no guests. Returns the caller's role for that object.
+ */
+typedef enum api_role (*api_role_fn)(struct umld *umld, uid_t uid, const struct api_method *method,
+                                     const json_t *params);
+
+/*
+ * listen_fd: a listening SOCK_STREAM unix socket, owned by the server from now on. The server adds
+ * its own after-hook with api_server_after() being called by the owner in the right place of the
+ * after-phase.
+ */
+struct api_server *api_server_new(struct um_loop *loop, struct umld *umld, int listen_fd,
+                                  const struct api_server_limits *limits, api_role_fn role)
+    um_nonnull(1, 4, 5) um_check;
+void api_server_free(struct api_server *server);
+
+/*
+ * After-phase: flush queued replies, free closed connections. True if more work was made.
+ */
+bool api_server_after(struct api_server *server) um_nonnull(1);
+
+int api_server_connections(const struct api_server *server) um_nonnull(1);
+
+/*
+ * Run one request without a socket (tests, fuzzing): text is one JSON request; the replies are
+ * appended to *ret, NUL after each. uid is the pretended peer.
+ */
+void api_server_execute(struct api_server *server, const char *text, size_t len, uid_t uid,
+                        struct um_buf *ret) um_nonnull(1, 2, 5);
+
+#endif

@@ -1,0 +1,84 @@
+#include "vmcore/base/clock.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static int64_t read_clock(clockid_t id)
+{
+    struct timespec ts;
+
+    clock_gettime(id, &ts);
+    return (int64_t)ts.tv_sec * UM_SEC_NS + ts.tv_nsec;
+}
+
+int64_t um_clock_mono_ns(void)
+{
+    return read_clock(CLOCK_BOOTTIME);
+}
+
+int64_t um_clock_wall_ns(void)
+{
+    return read_clock(CLOCK_REALTIME);
+}
+
+const char *um_clock_rfc3339(int64_t wall_ns, char buf[UM_CLOCK_TEXT_SIZE])
+{
+    time_t sec = (time_t)(wall_ns / UM_SEC_NS);
+    long usec = (long)(wall_ns % UM_SEC_NS / 1000);
+    struct tm tm;
+    char date[24];
+
+    gmtime_r(&sec, &tm);
+    strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
+    snprintf(buf, UM_CLOCK_TEXT_SIZE, "%s.%06ldZ", date, usec);
+    return buf;
+}
+
+static ssize_t read_small_file(const char *path, char *buf, size_t size)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n;
+
+    if (fd < 0)
+        return -1;
+    n = read(fd, buf, size - 1);
+    close(fd);
+    if (n >= 0)
+        buf[n] = '\0';
+    return n;
+}
+
+int64_t um_clock_process_start(int pid)
+{
+    char path[64], text[1024];
+    char *p;
+
+    snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+    if (read_small_file(path, text, sizeof(text)) <= 0)
+        return -1;
+    /* proc(5): the command name may itself contain blanks and parentheses, so count from its end.
+     */
+    p = strrchr(text, ')');
+    for (int field = 2; p && field < 22; field++) {
+        p = strchr(p, ' ');
+        if (p)
+            p++;
+    }
+    return p ? strtoll(p, NULL, 10) : -1;
+}
+
+const char *um_clock_boot_id(void)
+{
+    static char id[48];
+
+    if (!id[0]) {
+        if (read_small_file("/proc/sys/kernel/random/boot_id", id, sizeof(id)) <= 0)
+            snprintf(id, sizeof(id), "unknown");
+        id[strcspn(id, "\n")] = '\0';
+    }
+    return id;
+}

@@ -1,0 +1,233 @@
+#include "vmcore/base/loop.h"
+
+#include <event2/event.h>
+#include <signal.h>
+#include <stdlib.h>
+
+enum { AFTER_MAX = 16 };
+
+struct um_loop {
+    struct event_base *base;
+    struct {
+        um_after_fn fn;
+        void *arg;
+    } after[AFTER_MAX];
+    int after_count;
+    bool stopping;
+};
+
+struct um_watch {
+    struct event *read, *write;
+    unsigned directions;
+    um_watch_fn fn;
+    void *arg;
+};
+
+struct um_timer {
+    struct event *event;
+    um_timer_fn fn;
+    void *arg;
+};
+
+struct um_signal {
+    struct event *event;
+    um_signal_fn fn;
+    void *arg;
+};
+
+struct um_loop *um_loop_new(void)
+{
+    struct um_loop *loop = calloc(1, sizeof(*loop));
+
+    if (!loop)
+        return NULL;
+    signal(SIGPIPE, SIG_IGN);
+    loop->base = event_base_new();
+    if (!loop->base) {
+        free(loop);
+        return NULL;
+    }
+    return loop;
+}
+
+void um_loop_free(struct um_loop *loop)
+{
+    if (!loop)
+        return;
+    event_base_free(loop->base);
+    free(loop);
+}
+
+static void run_after(struct um_loop *loop)
+{
+    bool again;
+
+    do {
+        again = false;
+        for (int i = 0; i < loop->after_count; i++)
+            again = loop->after[i].fn(loop->after[i].arg) || again;
+    } while (again);
+}
+
+void um_loop_run(struct um_loop *loop)
+{
+    run_after(loop);
+    while (!loop->stopping) {
+        if (event_base_loop(loop->base, EVLOOP_ONCE) != 0)
+            break;
+        run_after(loop);
+    }
+    loop->stopping = false;
+}
+
+void um_loop_stop(struct um_loop *loop)
+{
+    loop->stopping = true;
+    event_base_loopbreak(loop->base);
+}
+
+bool um_loop_add_after(struct um_loop *loop, um_after_fn fn, void *arg)
+{
+    if (loop->after_count == AFTER_MAX)
+        return false;
+    loop->after[loop->after_count].fn = fn;
+    loop->after[loop->after_count++].arg = arg;
+    return true;
+}
+
+static void watch_cb(evutil_socket_t fd, short what, void *arg)
+{
+    struct um_watch *w = arg;
+
+    w->fn((int)fd, (what & EV_READ ? UM_READ : 0u) | (what & EV_WRITE ? UM_WRITE : 0u), w->arg);
+}
+
+struct um_watch *um_watch_new(struct um_loop *loop, int fd, unsigned directions, um_watch_fn fn,
+                              void *arg)
+{
+    struct um_watch *w = calloc(1, sizeof(*w));
+
+    if (!w)
+        return NULL;
+    w->fn = fn;
+    w->arg = arg;
+    w->read = event_new(loop->base, fd, EV_READ | EV_PERSIST, watch_cb, w);
+    w->write = event_new(loop->base, fd, EV_WRITE | EV_PERSIST, watch_cb, w);
+    if (!w->read || !w->write) {
+        um_watch_free(w);
+        return NULL;
+    }
+    um_watch_set(w, directions);
+    return w;
+}
+
+static void set_direction(struct event *event, bool was, bool on)
+{
+    if (on && !was)
+        event_add(event, NULL);
+    else if (was && !on)
+        event_del(event);
+}
+
+void um_watch_set(struct um_watch *w, unsigned directions)
+{
+    set_direction(w->read, w->directions & UM_READ, directions & UM_READ);
+    set_direction(w->write, w->directions & UM_WRITE, directions & UM_WRITE);
+    w->directions = directions;
+}
+
+void um_watch_free(struct um_watch *w)
+{
+    if (!w)
+        return;
+    if (w->read)
+        event_free(w->read);
+    if (w->write)
+        event_free(w->write);
+    free(w);
+}
+
+static void timer_cb(um_unused evutil_socket_t fd, um_unused short what, void *arg)
+{
+    struct um_timer *t = arg;
+
+    t->fn(t->arg);
+}
+
+struct um_timer *um_timer_new(struct um_loop *loop, um_timer_fn fn, void *arg)
+{
+    struct um_timer *t = calloc(1, sizeof(*t));
+
+    if (!t)
+        return NULL;
+    t->fn = fn;
+    t->arg = arg;
+    t->event = evtimer_new(loop->base, timer_cb, t);
+    if (!t->event) {
+        free(t);
+        return NULL;
+    }
+    return t;
+}
+
+void um_timer_arm(struct um_timer *t, int64_t delay_ns)
+{
+    struct timeval tv;
+
+    if (delay_ns < 0)
+        delay_ns = 0;
+    tv.tv_sec = delay_ns / 1000000000;
+    tv.tv_usec = delay_ns % 1000000000 / 1000;
+    evtimer_add(t->event, &tv);
+}
+
+void um_timer_disarm(struct um_timer *t)
+{
+    evtimer_del(t->event);
+}
+
+bool um_timer_armed(const struct um_timer *t)
+{
+    return evtimer_pending(t->event, NULL);
+}
+
+void um_timer_free(struct um_timer *t)
+{
+    if (!t)
+        return;
+    event_free(t->event);
+    free(t);
+}
+
+static void signal_cb(evutil_socket_t signo, um_unused short what, void *arg)
+{
+    struct um_signal *s = arg;
+
+    s->fn((int)signo, s->arg);
+}
+
+struct um_signal *um_signal_new(struct um_loop *loop, int signo, um_signal_fn fn, void *arg)
+{
+    struct um_signal *s = calloc(1, sizeof(*s));
+
+    if (!s)
+        return NULL;
+    s->fn = fn;
+    s->arg = arg;
+    s->event = evsignal_new(loop->base, signo, signal_cb, s);
+    if (!s->event || evsignal_add(s->event, NULL) != 0) {
+        if (s->event)
+            event_free(s->event);
+        free(s);
+        return NULL;
+    }
+    return s;
+}
+
+void um_signal_free(struct um_signal *s)
+{
+    if (!s)
+        return;
+    event_free(s->event);
+    free(s);
+}

@@ -1,0 +1,124 @@
+#include "vmcore/base/spawn.h"
+
+#include "vmcore/base/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { FD_BASE = 200 }; /* above any descriptor number a child is promised */
+
+int um_pidfd_open(pid_t pid)
+{
+    return (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
+bool um_pidfd_signal(int pidfd, int signo)
+{
+    return syscall(SYS_pidfd_send_signal, pidfd, signo, NULL, 0) == 0;
+}
+
+static bool is_target(const struct um_spawn *spec, int fd)
+{
+    for (size_t i = 0; i < spec->fd_count; i++)
+        if (spec->fds[i].to == fd)
+            return true;
+    return false;
+}
+
+/* Runs in the child: two passes, so that sources and targets may overlap. */
+static bool arrange_fds(const struct um_spawn *spec, int *report)
+{
+    int moved[64];
+    int null_fd, top = 2;
+
+    if (spec->fd_count > UM_ARRAY_LEN(moved)) {
+        errno = E2BIG;
+        return false;
+    }
+    *report = fcntl(*report, F_DUPFD_CLOEXEC, FD_BASE);
+    null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (*report < 0 || null_fd < 0)
+        return false;
+    null_fd = fcntl(null_fd, F_DUPFD_CLOEXEC, FD_BASE);
+    for (size_t i = 0; i < spec->fd_count; i++) {
+        moved[i] = fcntl(spec->fds[i].from, F_DUPFD_CLOEXEC, FD_BASE);
+        if (moved[i] < 0)
+            return false;
+    }
+    for (int fd = 0; fd <= 2; fd++)
+        if (!is_target(spec, fd) && !(fd == 2 && spec->keep_stderr) && dup2(null_fd, fd) < 0)
+            return false;
+    for (size_t i = 0; i < spec->fd_count; i++) {
+        if (dup2(moved[i], spec->fds[i].to) < 0)
+            return false;
+        if (spec->fds[i].to > top)
+            top = spec->fds[i].to;
+    }
+    for (int fd = 3; fd < top; fd++)
+        if (!is_target(spec, fd))
+            close(fd);
+    /* The rest goes at exec: CLOEXEC from here up. */
+    return syscall(SYS_close_range, (unsigned)top + 1, ~0u, 4u /* CLOSE_RANGE_CLOEXEC */) == 0;
+}
+
+static void child(const struct um_spawn *spec, int report)
+{
+    extern char **environ;
+    sigset_t none;
+    int errnum;
+
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    for (int s = 1; s < NSIG; s++)
+        signal(s, SIG_DFL);
+    if (arrange_fds(spec, &report)) {
+        if (spec->new_session)
+            setsid();
+        if (spec->death_signal)
+            prctl(PR_SET_PDEATHSIG, spec->death_signal);
+        execve(spec->argv[0], spec->argv, spec->envp ? spec->envp : environ);
+    }
+    errnum = errno;
+    if (write(report, &errnum, sizeof(errnum)) < 0)
+        _exit(126);
+    _exit(127);
+}
+
+enum um_code um_spawn(const struct um_spawn *spec, pid_t *ret_pid, int *ret_pidfd,
+                      struct um_error *err)
+{
+    um_autofd out = -1, in = -1;
+    int pipefd[2], errnum = 0;
+    ssize_t n;
+    pid_t pid;
+
+    if (pipe2(pipefd, O_CLOEXEC) < 0)
+        return um_fail_errno(err, errno, spec->argv[0], "cannot start");
+    in = pipefd[0];
+    out = pipefd[1];
+    pid = fork();
+    if (pid < 0)
+        return um_fail_errno(err, errno, spec->argv[0], "cannot fork");
+    if (pid == 0)
+        child(spec, out);
+    um_fd_close(&out);
+    do
+        n = read(in, &errnum, sizeof(errnum));
+    while (n < 0 && errno == EINTR);
+    if (n == (ssize_t)sizeof(errnum)) {
+        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+            ;
+        return um_fail_errno(err, errnum, spec->argv[0], "cannot execute");
+    }
+    *ret_pid = pid;
+    if (ret_pidfd)
+        *ret_pidfd = um_pidfd_open(pid);
+    return UM_OK;
+}

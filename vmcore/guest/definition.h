@@ -1,0 +1,85 @@
+/*
+ * A guest's definition: what the user asked for, independent of whether it runs. Knows no JSON and
+ * no SQL; umld adapts both ways.
+ */
+#ifndef VMCORE_GUEST_DEFINITION_H
+#define VMCORE_GUEST_DEFINITION_H
+
+#include "vmcore/guest/device.h"
+
+#include <sys/types.h>
+
+enum guest_restart { RESTART_NEVER, RESTART_ON_FAILURE, RESTART_ALWAYS, RESTART_COUNT };
+enum guest_ready { READY_NOTIFY, READY_KERNEL, READY_CONSOLE, READY_COUNT };
+
+struct guest_definition {
+    char *name;
+    char *kernel; /* registered name or absolute path; NULL: the newest usable one */
+    struct device *devices;
+    size_t device_count;
+    struct um_strv cmdline; /* raw kernel options, as they are */
+    struct um_strv labels;  /* key=value */
+    enum guest_restart restart;
+    enum guest_ready ready;
+    char *ready_pattern; /* POSIX extended regex, for READY_CONSOLE */
+    bool autostart;
+    bool trusted;
+    bool sandbox; /* default true */
+    bool pinned;  /* keep on one host CPU (default true) */
+    uid_t owner;
+};
+
+#define GUEST_MEMORY_DEFAULT (UINT64_C(64) << 20)
+#define GUEST_MEMORY_MIN     (UINT64_C(24) << 20) /* kernels refuse below 20-25 MB */
+#define GUEST_MEMORY_MAX     (UINT64_C(64) << 30)
+
+#define GUEST_DEFINITION_INIT                                                                      \
+    (struct guest_definition)                                                                      \
+    {                                                                                              \
+        .sandbox = true, .pinned = true, .owner = (uid_t)-1                                        \
+    }
+
+void guest_definition_done(struct guest_definition *d);
+bool guest_definition_copy(const struct guest_definition *from, struct guest_definition *ret)
+    um_nonnull(1, 2) um_check;
+
+/* Device by name (`ubd0`), or NULL. */
+const struct device *guest_definition_find(const struct guest_definition *d, const char *name)
+    um_nonnull(1, 2);
+
+/* Memory in bytes (mem= device or the default). */
+uint64_t guest_definition_memory(const struct guest_definition *d) um_nonnull(1);
+
+/* Add or replace the device of the same name; takes ownership of *device on success. */
+bool guest_definition_set(struct guest_definition *d, struct device *device)
+    um_nonnull(1, 2) um_check;
+/* Remove by name; false if there was none. */
+bool guest_definition_unset(struct guest_definition *d, const char *name) um_nonnull(1, 2);
+
+/*
+ * Everything that can be judged without touching the host: name, memory range, channels usable
+ * (managed, fd 0-2, null, none, pts; others UM_E_UNSUPPORTED saying so), two devices on one
+ * writable file, share paths unique and absolute and outside /proc /dev /tmp and the run directory,
+ * cmdline words without blanks or control characters and none that umld sets itself (umid= uml_dir=
+ * con ssl mconsole= given as raw words are refused with the reason), regex compiles, total length
+ * (kernel limit 4096). Appends one um_error per problem.
+ * errors: array of max entries; *ret_count: how many were filled (0: valid).
+ */
+void guest_definition_check(const struct guest_definition *d, struct um_error *errors, size_t max,
+                            size_t *ret_count) um_nonnull(1, 2, 4);
+
+/*
+ * What must be true on the host right now: disk, backing, initrd, share and hostfs paths exist and
+ * are of the right type and readable (writable unless read-only); image is not empty.
+ * One um_error per problem, as above.
+ */
+void guest_definition_check_files(const struct guest_definition *d, struct um_error *errors,
+                                  size_t max, size_t *ret_count) um_nonnull(1, 2, 4);
+
+const char *guest_restart_name(enum guest_restart r);
+bool guest_restart_from_name(const char *s, enum guest_restart *ret) um_check;
+/* `notify`, `kernel`, `console` (the pattern travels beside it). */
+const char *guest_ready_name(enum guest_ready r);
+bool guest_ready_from_name(const char *s, enum guest_ready *ret) um_check;
+
+#endif

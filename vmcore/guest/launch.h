@@ -1,0 +1,69 @@
+/*
+ * From a definition to exact argument vectors: the UML command line, the sandbox around it, and the
+ * launch order for umlmon. Pure, golden-tested: every word of what is executed is decided here.
+ * Follows the safe start recipe of the UML host-interface reference (Appendix B).
+ */
+#ifndef VMCORE_GUEST_LAUNCH_H
+#define VMCORE_GUEST_LAUNCH_H
+
+#include "vmcore/guest/definition.h"
+
+struct launch_kernel {
+    const char *path;        /* canonical absolute path of the binary */
+    const char *const *libs; /* NULL-terminated: absolute paths to bind read-only (loader, libc) */
+    bool dynamic;
+    bool guard;   /* preload libumlguard.so */
+    bool vec;     /* reserved for network links */
+    uint64_t lpj; /* 0: not learnt yet */
+};
+
+struct launch_paths {
+    const char *guest_dir; /* R/g/NAME: `mon` socket; never inside the sandbox */
+    const char *inner_dir; /* R/g/NAME/in: bound read-write at the same path */
+    const char *log_dir;   /* S/guests/NAME/log */
+    const char *exit_file; /* S/guests/NAME/exit */
+    const char *umlinit;   /* libexec programs, absolute */
+    const char *guard;     /* libumlguard.so, absolute */
+    const char *bwrap;     /* absolute path of bubblewrap */
+};
+
+struct launch_options {
+    uint64_t boot;                    /* boot number of this start */
+    int cpu;                          /* host CPU to pin to, -1: none */
+    uint64_t log_size;                /* bytes per log part */
+    int log_parts;                    /* parts kept per console */
+    const char *const *extra_cmdline; /* NULL-terminated or NULL: e.g. umld.run=... */
+};
+
+/* Descriptor number of the n-th (0-based) managed/pts console besides stdio. */
+#define LAUNCH_CONSOLE_FD(n) (10 + (n))
+/* umlinit's control socket inside the child. */
+#define LAUNCH_CONTROL_FD 9
+/* Kernel command lines must stay below this (COMMAND_LINE_SIZE). */
+#define LAUNCH_CMDLINE_MAX 4096
+
+/*
+ * The kernel's own arguments (argv[0] is its absolute path). umld's words come first, then devices
+ * in definition order, then defaults for root=/console= when absent (always before any user `--`),
+ * then cmdline words.
+ */
+enum um_code launch_kernel_argv(const struct guest_definition *d, const struct launch_kernel *k,
+                                const struct launch_paths *p, const struct launch_options *o,
+                                struct um_strv *ret, struct um_error *err)
+    um_nonnull(1, 2, 3, 4, 5) um_check;
+
+/*
+ * The whole child: bwrap … umlinit [options] -- kernel-argv, or umlinit … when sandbox is off.
+ */
+enum um_code launch_child_argv(const struct guest_definition *d, const struct launch_kernel *k,
+                               const struct launch_paths *p, const struct launch_options *o,
+                               struct um_strv *ret, struct um_error *err)
+    um_nonnull(1, 2, 3, 4, 5) um_check;
+
+/* The launch order umlmon reads on descriptor 3 (keys: vmcore/monitor/order.h). */
+enum um_code launch_order(const struct guest_definition *d, const struct launch_kernel *k,
+                          const struct launch_paths *p, const struct launch_options *o,
+                          struct um_buf *ret, struct um_error *err)
+    um_nonnull(1, 2, 3, 4, 5) um_check;
+
+#endif
