@@ -49,12 +49,12 @@ size_t mconsole_encode_request(const char *command, struct mconsole_request *ret
 /* One received reply datagram. False: malformed (short, len beyond the datagram, over the maximum).
  */
 bool mconsole_decode_reply(const void *data, size_t size, struct mconsole_reply *ret)
-    um_nonnull(1, 2) um_check;
+    um_nonnull(1, 3) um_check;
 
 /* One received notification, including the HANG layout of Debian's uml_watchdog (24 bytes, u64
  * magic). */
 bool mconsole_decode_notify(const void *data, size_t size, struct mconsole_notify *ret)
-    um_nonnull(1, 2) um_check;
+    um_nonnull(1, 3) um_check;
 
 enum mconsole_join_result { MCONSOLE_JOIN_MORE, MCONSOLE_JOIN_DONE, MCONSOLE_JOIN_TOO_LONG };
 
