@@ -202,16 +202,36 @@ static bool peer_is_gone(int errnum)
     return errnum == ECONNREFUSED || errnum == ENOTCONN || errnum == ECONNRESET;
 }
 
+/*
+ * Whatever is in our queue before a request leaves answers something else. False: it does not end,
+ * so the name has to go.
+ */
+static bool drop_unasked(struct mconsole_lane *lane)
+{
+    char data[1];
+
+    for (int i = 0; i < READ_BURST; i++)
+        if (um_fd_receive(lane->endpoint.fd, data, sizeof(data), NULL, NULL) < 0 &&
+            errno != EMSGSIZE)
+            return true;
+    return false;
+}
+
 static void try_send(struct mconsole_lane *lane)
 {
     struct request *r = lane->current;
     struct um_error err = UM_ERROR_INIT;
     char text[512];
 
+    um_fail(&err, UM_E_UNRESPONSIVE, lane->target, NULL, "the kernel floods us with replies");
     /* Twice: a kernel that rebooted has a new socket behind the old name. */
     for (int attempt = 0; attempt < 2; attempt++) {
         if (ensure_connected(lane, &err) != UM_OK)
             break;
+        if (!drop_unasked(lane)) {
+            disconnect(lane);
+            continue;
+        }
         if (um_fd_send(lane->endpoint.fd, &r->wire, r->size, -1)) {
             lane->sent = true;
             um_watch_set(lane->watch, UM_READ);
