@@ -211,6 +211,10 @@ static enum um_code put_command(enum mconsole_verb v, const char *arg, size_t le
         um_buf_puts(&b, " ");
         um_buf_append(&b, arg, len);
     }
+    /* mconsole(kernel): log adds no newline, and printk shows an unfinished line only when the next
+     * message ends it. */
+    if (v == MCONSOLE_LOG)
+        um_buf_puts(&b, "\n");
     if (b.failed) {
         um_buf_done(&b);
         return um_fail(err, UM_E_NO_RESOURCES, NULL, "command", "out of memory");

@@ -65,9 +65,8 @@ static void send_text(const struct request *r, long err, const char *text, size_
 
 static void answer(const struct request *r, long err, const char *text)
 {
-    if (guest.script.diemidreply)
-        send_part(r, err, true, text, strlen(text)); /* more is promised, then death */
-    send_text(r, err, text, strlen(text), true);
+    /* with diemidreply more is promised, then comes death */
+    send_text(r, err, text, strlen(text), !guest.script.diemidreply);
 }
 
 static void stream(const struct request *r, const char *text)
@@ -203,7 +202,12 @@ static void run_go(struct request *r, const char *arg)
 
 static void run_log(struct request *r, const char *arg)
 {
-    printk_line(r->text + 4, NULL, NULL); /* UML skips four bytes blindly */
+    const char *text = r->text + 4; /* UML skips four bytes blindly */
+    size_t len = strlen(text);
+
+    printk(text);
+    if (len == 0 || text[len - 1] != '\n')
+        printk("\n");
     answer(r, 0, "");
 }
 

@@ -26,8 +26,8 @@ static const struct {
     {"cad", "cad", MCONSOLE_CAD},
     {"stop", "stop", MCONSOLE_STOP},
     {"go", "go", MCONSOLE_GO},
-    {"log   hello  world ", "log hello  world", MCONSOLE_LOG},
-    {"log gr\xc3\xbc\xc3\x9f", "log gr\xc3\xbc\xc3\x9f", MCONSOLE_LOG},
+    {"log   hello  world ", "log hello  world\n", MCONSOLE_LOG},
+    {"log gr\xc3\xbc\xc3\x9f", "log gr\xc3\xbc\xc3\x9f\n", MCONSOLE_LOG},
     {"proc cpuinfo", "proc cpuinfo", MCONSOLE_PROC},
     {"proc /1/status", "proc /1/status", MCONSOLE_PROC},
     {"proc kmsgx", "proc kmsgx", MCONSOLE_PROC},
@@ -128,11 +128,11 @@ START_TEST(a_command_has_at_most_511_bytes)
     char line[1000] = "log   ";
     enum mconsole_verb verb;
 
-    memset(line + 6, 'x', 507); /* "log " and 507 bytes */
+    memset(line + 6, 'x', 506); /* "log ", 506 bytes and the newline */
     ck_assert(mconsole_command_check(line, false, &command, &verb, &err) == UM_OK);
     ck_assert_uint_eq(command.len, MCONSOLE_COMMAND_MAX);
     um_buf_done(&command);
-    line[6 + 507] = 'x';
+    line[6 + 506] = 'x';
     ck_assert(mconsole_command_check(line, false, &command, &verb, &err) == UM_E_INVALID);
     ck_assert(strstr(err.message, "512 bytes") && strstr(err.message, "511"));
     memset(line, 'y', 999); /* a word too long for the message */
