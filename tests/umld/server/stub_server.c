@@ -54,8 +54,8 @@ void api_console_attach(um_unused struct umld *umld, struct api_call *call,
     const char *rest;
     char buf[512];
     size_t len;
-    int fd = api_reply_upgrade(call, json_pack("{s:s, s:i}", "device", "con0", "boot", 1), &rest,
-                               &len);
+    int fd =
+        api_reply_upgrade(call, json_pack("{s:s, s:i}", "device", "con0", "boot", 1), &rest, &len);
     ssize_t n;
 
     if (fd < 0)
