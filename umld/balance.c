@@ -46,7 +46,7 @@ struct balance *balance_new(struct umld *umld)
     b->umld = umld;
     if (sched_getaffinity(0, sizeof(set), &set) == 0)
         for (int cpu = 0; cpu < CPU_SETSIZE && b->cpu_count < CPUS_MAX; cpu++)
-            if (CPU_ISSET(cpu, &set))
+            if (CPU_ISSET((size_t)cpu, &set))
                 b->cpus[b->cpu_count++] = cpu;
     b->timer = um_timer_new(umld->loop, tick, b);
     if (b->timer)

@@ -8,6 +8,7 @@
 #include "vmcore/base/str.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>

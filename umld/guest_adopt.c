@@ -148,7 +148,7 @@ static void kill_orphan(struct umld *umld, const char *dir)
     struct mon_header kill = {
         .magic = MON_MAGIC, .version = MON_VERSION, .type = MON_KILL, .serial = 1};
     struct orphan *o = calloc(1, sizeof(*o));
-    char path[GUEST_PATH_SIZE];
+    char path[GUEST_PATH_SIZE + 280];
     struct um_error err;
 
     if (!o)

@@ -13,6 +13,7 @@
 #include "vmcore/monitor/order.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
