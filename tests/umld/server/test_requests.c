@@ -175,7 +175,7 @@ START_TEST(requests_may_come_in_any_pieces)
 {
     setup();
     for (size_t i = 0; i < sizeof(PING); i++) {
-        client_send(&c, PING + i, 1);
+        client_send(&c, &PING[i], 1);
         fixture_pump(1);
     }
     client_expect(&c, PONG);
