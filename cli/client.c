@@ -43,8 +43,10 @@ enum um_code client_connect(const char *path, struct client **ret, struct um_err
     }
     if (code == UM_E_INVALID || code == UM_E_DENIED)
         return code;
-    if (code)
-        return um_fail(err, UM_E_UNREACHABLE, NULL, NULL, "no daemon answers at %s", path);
+    if (code) {
+        um_fail(err, UM_E_UNREACHABLE, NULL, NULL, "no daemon answers at %s", path);
+        return um_hint(err, "is umld running?");
+    }
     c = calloc(1, sizeof(*c));
     if (!c)
         abort();
