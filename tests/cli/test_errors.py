@@ -48,6 +48,9 @@ class Errors(Case):
     def test_standard_errors_without_our_parameters(self):
         self.script('Guest.Get', fail('org.varlink.service.InvalidParameter', parameter='name'))
         self.assertIn('name', self.fails(2, 'show', 'web'))
+        self.script('Guest.Get', fail('org.varlink.service.InvalidParameter', parameter='name',
+                                      message='too long'))
+        self.assertEqual(self.fails(2, 'show', 'web'), 'umlctl: parameter "name": too long\n')
         self.assertIn('no.such.Method', self.fails(3, 'call', 'no.such.Method'))
         self.script('Guest.Get', fail('NotFound'))
         self.assertIn('NotFound', self.fails(7, 'show', 'web'))

@@ -13,7 +13,7 @@ import threading
 import time
 import unittest
 
-from fake_umld import Case, Error, UMLCTL, Upgrade, common, guest, wait_until
+from fake_umld import Case, Error, Raw, UMLCTL, Upgrade, common, guest, wait_until
 
 
 class Terminal:
@@ -243,16 +243,18 @@ class Events(Case):
                          {'since': 7, 'guest': 'web', 'types': ['a', 'b', 'c']})
 
     def test_follow_prints_as_they_come(self):
-        go = threading.Event()
+        first = json.dumps({'parameters': self.event(1), 'continues': True}).encode() + b'\0'
 
         def script(params, call):
-            def talk(conn):
-                go.wait(10)
-            raise Upgrade(None, talk, b'')
-        self.script('Server.Subscribe', [self.event(1), self.event(2)])
-        self.ok('events', '--follow')
+            raise Raw(first, 'silence')
+        self.script('Server.Subscribe', script)
+        with subprocess.Popen([UMLCTL, 'events', '--follow'], env=self.env,
+                              stdout=subprocess.PIPE) as p:
+            self.assertIn(b'guest web', p.stdout.readline())
+            self.assertIsNone(p.poll())
+            p.send_signal(signal.SIGINT)
+            self.assertEqual(p.wait(10), -signal.SIGINT)
         self.assertEqual(self.sent('Server.Subscribe'), {'follow': True})
-        go.set()
 
     def test_progress_of_a_start_on_a_terminal(self):
         self.script('Guest.Start', [{'changed': True, 'state': s, 'ready': s == 'running'}
@@ -379,6 +381,19 @@ class Run(Case):
 
     def test_interrupt_kills_and_removes(self):
         self.assertEqual(self.interrupt('run', '--', 'sleep', '100'), 13)
+
+    def test_interrupt_while_the_guest_still_waits_for_its_turn(self):
+        def refuse(params, call):
+            raise Error('NotRunning', **common('it is preparing'))
+        self.script('Console.Attach', refuse)
+        self.script('Guest.Get', {'guest': guest(state='preparing')})
+        with subprocess.Popen([UMLCTL, 'run', '--', 'true'], env=self.env,
+                              stderr=subprocess.DEVNULL) as p:
+            wait_until(lambda: self.umld.calls('io.umld.Console.Attach'))
+            p.send_signal(signal.SIGINT)
+            self.assertEqual(p.wait(10), 13)
+        self.assertEqual(len(self.umld.calls('io.umld.Guest.Kill')), 1)
+        self.assertEqual(len(self.umld.calls('io.umld.Guest.Remove')), 1)
 
     def test_time_limit_kills_and_removes(self):
         self.assertEqual(self.interrupt('run', '--timeout', '900ms', '--', 'sleep', '100'), 10)
