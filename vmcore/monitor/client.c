@@ -1,0 +1,243 @@
+/*
+ * Console clients. Output: a position in the log, so nothing is buffered here and a slow client
+ * costs nobody anything. Input: read only when the console has room, so a fast one waits in its own
+ * socket.
+ */
+#include "vmcore/monitor/monitor.h"
+
+#include "vmcore/base/fd.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { CHUNK = 4096, CHUNKS_PER_ROUND = 16 };
+
+static void watch_needed(struct mon_client *c)
+{
+    bool in = !c->in_ended && !(c->writer && c->in_full);
+
+    mon_watch_set(&c->mon->loop, &c->watch, (in ? EPOLLIN : 0u) | (c->out_full ? EPOLLOUT : 0u));
+}
+
+static void drop(struct mon_client *c)
+{
+    struct monitor *m = c->mon;
+    struct mon_client **at = &m->clients;
+
+    while (*at != c)
+        at = &(*at)->next;
+    *at = c->next;
+    m->client_count--;
+    mon_watch_stop(&m->loop, &c->watch);
+    um_fd_close(&c->fd);
+    mon_log_reader_done(&c->reader);
+    free(c);
+    mon_end_client(m);
+}
+
+/* False: the client is gone. */
+static bool send_output(struct mon_client *c)
+{
+    char data[CHUNK];
+
+    c->out_full = false;
+    for (int i = 0; i < CHUNKS_PER_ROUND; i++) {
+        size_t len = mon_log_peek(&c->console->log, &c->reader, data, sizeof(data));
+        ssize_t n;
+
+        if (len == 0) {
+            if (c->mon->phase == MON_PHASE_DELIVERING) {
+                drop(c);
+                return false;
+            }
+            watch_needed(c);
+            return true;
+        }
+        n = send(c->fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n < 0 && errno != EAGAIN && errno != EINTR) {
+            drop(c);
+            return false;
+        }
+        if (n > 0)
+            mon_log_advance(&c->reader, (size_t)n);
+        if (n < 0 && errno == EAGAIN)
+            break;
+    }
+    c->out_full = true; /* or just this round's share: either way the loop comes back */
+    watch_needed(c);
+    return true;
+}
+
+/* False: the client is gone. */
+static bool receive_input(struct mon_client *c)
+{
+    char data[CHUNK];
+    size_t room = c->writer ? mon_console_room(c->console) : sizeof(data);
+    ssize_t n;
+
+    c->in_full = room == 0;
+    if (!c->in_full) {
+        n = recv(c->fd, data, room < sizeof(data) ? room : sizeof(data), MSG_DONTWAIT);
+        if (n < 0 && errno != EAGAIN && errno != EINTR) {
+            drop(c);
+            return false;
+        }
+        if (n == 0) {
+            /* It may only have stopped sending (`echo reboot | ...`): output goes on. */
+            c->in_ended = true;
+            c->writer = false;
+        }
+        if (n > 0 && c->writer && !mon_console_type(c->console, data, (size_t)n))
+            c->in_full = true;
+    }
+    watch_needed(c);
+    return true;
+}
+
+/*
+ * The peer is gone. What it typed before still counts (`printf 'halt\n' | socat ...` must work), so
+ * a writer whose console is full stays, unwatched since a hangup is reported without end.
+ */
+static void hang_up(struct mon_client *c)
+{
+    while (c->writer && mon_console_room(c->console) > 0)
+        if (!receive_input(c))
+            return;
+    if (!c->writer) {
+        drop(c);
+        return;
+    }
+    c->hung_up = c->in_full = true;
+    mon_watch_stop(&c->mon->loop, &c->watch);
+}
+
+static void on_client(uint32_t events, void *arg)
+{
+    struct mon_client *c = arg;
+
+    if (events & (EPOLLHUP | EPOLLERR)) {
+        hang_up(c);
+        return;
+    }
+    if ((events & EPOLLIN) && !receive_input(c))
+        return;
+    if (events & EPOLLOUT)
+        send_output(c);
+}
+
+static int depose_writer(struct mon_console *console, bool steal)
+{
+    for (struct mon_client *c = console->mon->clients; c; c = c->next) {
+        if (c->console != console || !c->writer)
+            continue;
+        if (!steal)
+            return EBUSY;
+        c->writer = false;
+        mon_log_reader_note(&c->reader, "\r\n[console taken over]\r\n");
+        c->out_full = true;
+        watch_needed(c);
+    }
+    return 0;
+}
+
+static int check_attach(struct monitor *m, const struct mon_attach *a, int fd,
+                        struct mon_console **ret_console, const char **ret_why)
+{
+    socklen_t size = sizeof(int);
+    int type = 0;
+
+    *ret_console = mon_console_find(m, a->device);
+    *ret_why = "there is no such console";
+    if (!*ret_console)
+        return ENODEV;
+    *ret_why = "the guest owns this pty: open its path";
+    if ((*ret_console)->config->pts)
+        return EOPNOTSUPP;
+    *ret_why = "not a stream socket";
+    if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0 || type != SOCK_STREAM)
+        return ENOTSOCK;
+    *ret_why = "too many console clients";
+    if (m->client_count >= MON_CLIENT_MAX)
+        return EUSERS;
+    *ret_why = "somebody else is writing to this console";
+    if (!(a->flags & MON_ATTACH_READ_ONLY))
+        return depose_writer(*ret_console, (a->flags & MON_ATTACH_STEAL) != 0);
+    return 0;
+}
+
+int mon_client_attach(struct monitor *m, const struct mon_attach *a, int fd, const char **ret_why)
+{
+    struct mon_console *console;
+    struct mon_client *c = NULL;
+    int errnum = check_attach(m, a, fd, &console, ret_why);
+
+    if (errnum == 0) {
+        c = calloc(1, sizeof(*c));
+        *ret_why = "no memory";
+        errnum = c ? 0 : ENOMEM;
+    }
+    if (errnum == 0) {
+        c->mon = m;
+        c->console = console;
+        c->fd = fd;
+        c->writer = !(a->flags & MON_ATTACH_READ_ONLY);
+        c->out_full = true;
+        if (!mon_watch_start(&m->loop, &c->watch, fd, EPOLLIN | EPOLLOUT, on_client, c))
+            errnum = errno;
+    }
+    if (errnum != 0) {
+        free(c);
+        um_fd_close(&fd);
+        return errnum;
+    }
+    mon_log_reader_start(&console->log, &c->reader, a->back);
+    c->next = m->clients;
+    m->clients = c;
+    m->client_count++;
+    *ret_why = "";
+    return 0;
+}
+
+void mon_client_output(struct mon_console *console)
+{
+    struct mon_client *next;
+
+    for (struct mon_client *c = console->mon->clients; c; c = next) {
+        next = c->next;
+        if (c->console == console && !c->out_full && !c->hung_up)
+            send_output(c);
+    }
+}
+
+void mon_client_input(struct mon_console *console)
+{
+    struct mon_client *next;
+
+    for (struct mon_client *c = console->mon->clients; c; c = next) {
+        next = c->next;
+        if (c->console != console || !c->in_full || mon_console_room(console) == 0)
+            continue;
+        c->in_full = false;
+        if (c->hung_up)
+            hang_up(c);
+        else
+            watch_needed(c);
+    }
+}
+
+bool mon_client_finish(struct monitor *m, bool force)
+{
+    struct mon_client *next;
+
+    for (struct mon_client *c = m->clients; c; c = next) {
+        next = c->next;
+        if (force || c->hung_up)
+            drop(c);
+        else
+            send_output(c);
+    }
+    return m->clients == NULL;
+}

@@ -1,0 +1,168 @@
+/*
+ * Ptys. The rule above all: masters are read whatever happens, since a guest whose console is full
+ * stops. Both ends stay open here, so neither a guest that closes its descriptor nor a user who
+ * closes a pts ever makes the other side see a hangup.
+ */
+#include "vmcore/monitor/monitor.h"
+
+#include "vmcore/base/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <unistd.h>
+
+enum { READ_SIZE = 4096, READS_PER_ROUND = 16, READS_AT_END = 4096 };
+
+static int open_pty(struct mon_console *c)
+{
+    const struct winsize size = {.ws_row = 24, .ws_col = 80};
+    struct termios t;
+    unsigned number;
+    int unlock = 0;
+
+    c->master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (c->master < 0 || ioctl(c->master, TIOCSPTLCK, &unlock) < 0 ||
+        ioctl(c->master, TIOCGPTN, &number) < 0)
+        return errno;
+    snprintf(c->path, sizeof(c->path), "/dev/pts/%u", number);
+    c->slave = ioctl(c->master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (c->slave < 0 || tcgetattr(c->slave, &t) < 0)
+        return errno;
+    cfmakeraw(&t); /* the guest's own tty layer echoes; twice would be once too often */
+    if (tcsetattr(c->slave, TCSANOW, &t) < 0 || ioctl(c->slave, TIOCSWINSZ, &size) < 0)
+        return errno;
+    return 0;
+}
+
+static void watch_room(struct mon_console *c)
+{
+    mon_watch_set(&c->mon->loop, &c->watch, EPOLLIN | (c->typed.len > 0 ? EPOLLOUT : 0u));
+}
+
+static void write_typed(struct mon_console *c)
+{
+    while (c->typed.len > 0) {
+        ssize_t n = write(c->master, c->typed.data, c->typed.len);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            break;
+        um_buf_consume(&c->typed, (size_t)n);
+    }
+    watch_room(c);
+}
+
+static void on_master(uint32_t events, void *arg)
+{
+    struct mon_console *c = arg;
+
+    if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+        mon_console_drain(c, false);
+    if (events & EPOLLOUT) {
+        write_typed(c);
+        mon_client_input(c);
+    }
+}
+
+enum um_code mon_console_open(struct monitor *m, struct mon_console *c,
+                              const struct mon_config_console *config, struct um_error *err)
+{
+    enum um_code code;
+    int errnum;
+
+    *c = (struct mon_console){
+        .mon = m, .config = config, .master = -1, .slave = -1, .watch.fd = -1, .log.fd = -1};
+    errnum = open_pty(c);
+    if (errnum != 0)
+        return um_fail_errno(err, errnum, config->device, "cannot open a pty");
+    if (config->pts)
+        return UM_OK;
+    if (!um_fd_set_nonblock(c->master, true) ||
+        !mon_watch_start(&m->loop, &c->watch, c->master, EPOLLIN, on_master, c))
+        return um_fail_errno(err, errno, config->device, "cannot watch the pty");
+    code = mon_log_init(&c->log, m->log_dir, config->device, m->config.log_size,
+                        (size_t)m->config.log_parts, m->config.boot, err);
+    return code;
+}
+
+void mon_console_close(struct mon_console *c)
+{
+    mon_watch_stop(&c->mon->loop, &c->watch);
+    um_fd_close(&c->master);
+    um_fd_close(&c->slave);
+    mon_log_done(&c->log);
+    um_buf_done(&c->typed);
+}
+
+struct mon_console *mon_console_find(struct monitor *m, const char *device)
+{
+    for (size_t i = 0; i < m->console_count; i++)
+        if (strcmp(m->consoles[i].config->device, device) == 0)
+            return &m->consoles[i];
+    return NULL;
+}
+
+static void take_output(struct mon_console *c, const char *data, size_t len)
+{
+    struct monitor *m = c->mon;
+
+    mon_log_append(&c->log, data, len);
+    if (c == &m->consoles[0]) {
+        bool seek = m->config.ready == MON_READY_CONSOLE && !(m->state.flags & MON_F_READY);
+
+        if (mon_lines_feed(&m->lines, data, len, seek))
+            mon_saw_ready(m, MON_READY_CONSOLE);
+    }
+}
+
+void mon_console_drain(struct mon_console *c, bool to_end)
+{
+    int reads = to_end ? READS_AT_END : READS_PER_ROUND;
+    char data[READ_SIZE];
+    bool some = false;
+
+    if (c->config->pts)
+        return;
+    while (reads-- > 0) {
+        ssize_t n = read(c->master, data, sizeof(data));
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            break;
+        take_output(c, data, (size_t)n);
+        some = true;
+    }
+    if (some)
+        mon_client_output(c);
+}
+
+size_t mon_console_room(const struct mon_console *c)
+{
+    return c->typed.len < MON_TYPED_MAX ? MON_TYPED_MAX - c->typed.len : 0;
+}
+
+bool mon_console_type(struct mon_console *c, const char *data, size_t len)
+{
+    um_buf_append(&c->typed, data, len);
+    if (c->typed.failed) {
+        um_buf_done(&c->typed);
+        c->typed = UM_BUF_INIT;
+        return false;
+    }
+    write_typed(c);
+    return true;
+}
+
+int mon_console_resize(struct mon_console *c, unsigned rows, unsigned columns)
+{
+    const struct winsize size = {.ws_row = (unsigned short)rows, .ws_col = (unsigned short)columns};
+
+    return ioctl(c->master, TIOCSWINSZ, &size) < 0 ? errno : 0;
+}

@@ -1,0 +1,120 @@
+/*
+ * The end of a guest. It may begin in many ways (the kernel exits, a request, a signal, umlinit or
+ * bwrap dies) and always takes the same road: kill, prove, drain, record, announce, deliver.
+ *
+ * The proof: umlmon is a subreaper, so every process of the tree is its descendant, and one that
+ * loses its parent becomes its child. When waitpid(2) says there are no children, nothing is left.
+ */
+#include "vmcore/monitor/monitor.h"
+
+#include "vmcore/base/clock.h"
+#include "vmcore/base/fd.h"
+#include "vmcore/base/log.h"
+#include "vmcore/base/spawn.h"
+#include "vmcore/monitor/tree.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <unistd.h>
+
+#define ASKED_LIMIT_NS   (3 * UM_SEC_NS)  /* umlinit's time to end everything itself */
+#define ORPHAN_LIMIT_NS  (500 * UM_MS_NS) /* once umlinit is gone, the rest follows at once */
+#define RETRY_NS         (200 * UM_MS_NS)
+#define DELIVER_LIMIT_NS (2 * UM_SEC_NS)
+
+static void last_resort(void *arg)
+{
+    struct monitor *m = arg;
+
+    if (m->child > 0 && m->child_pidfd >= 0)
+        um_pidfd_signal(m->child_pidfd, SIGKILL);
+    if (m->link.init_pidfd >= 0)
+        um_pidfd_signal(m->link.init_pidfd, SIGKILL);
+    mon_tree_kill(getpid(), 0);
+    mon_timer_arm(&m->loop, &m->deadline, RETRY_NS, last_resort, m);
+    mon_end_check(m);
+}
+
+static void stop_delivering(void *arg)
+{
+    struct monitor *m = arg;
+
+    mon_client_finish(m, true);
+    m->loop.stop = true;
+}
+
+void mon_end_client(struct monitor *m)
+{
+    if (m->phase == MON_PHASE_DELIVERING && !m->clients)
+        m->loop.stop = true;
+}
+
+/* Nothing of the guest is left: what is still in sockets and ptys is all there will ever be. */
+static void conclude(struct monitor *m)
+{
+    mon_timer_disarm(&m->deadline);
+    mon_notify_drain(m);
+    for (size_t i = 0; i < m->console_count; i++)
+        mon_console_drain(&m->consoles[i], true);
+    if (!m->link.exited)
+        mon_saw_exit(m, m->child_status);
+    if (!(m->state.flags & (MON_F_STARTED | MON_F_EXEC_FAILED)))
+        mon_saw_exec_failure(m, EIO, m->lines.last);
+    m->state.flags |= MON_F_EXITED;
+    m->state.flags &= ~(uint32_t)(MON_F_READY | MON_F_KERNEL_UP);
+    m->phase = MON_PHASE_DELIVERING;
+    /*
+     * Paths go before the announcement: who hears it may start the next umlmon on the same ones.
+     * Without a record umld still has the state on its connections.
+     */
+    mon_notify_close(m);
+    mon_control_unlink(m);
+    if (!mon_record_write(m))
+        m->state.flags |= 0;
+    mon_control_state(m);
+    um_log(UM_LOG_INFO, "guest %s: ended, wait status %d", m->config.guest, m->state.wait_status);
+    if (mon_client_finish(m, false))
+        m->loop.stop = true;
+    else
+        mon_timer_arm(&m->loop, &m->deadline, DELIVER_LIMIT_NS, stop_delivering, m);
+}
+
+void mon_end_check(struct monitor *m)
+{
+    bool gone;
+
+    if (m->phase == MON_PHASE_DELIVERING)
+        return;
+    gone = mon_reap(m);
+    if (m->phase == MON_PHASE_RUNNING && m->child == 0)
+        mon_end_begin(m);
+    if (m->phase != MON_PHASE_ENDING || !gone)
+        return;
+    /* The last words were sent before their sender died. */
+    mon_initlink_drain(m);
+    conclude(m);
+}
+
+void mon_end_begin(struct monitor *m)
+{
+    bool orphaned = m->link.ended || m->child == 0 || m->link.exited;
+
+    if (m->phase == MON_PHASE_DELIVERING)
+        return;
+    if (m->phase == MON_PHASE_RUNNING) {
+        m->phase = MON_PHASE_ENDING;
+        mon_timer_arm(&m->loop, &m->deadline, ASKED_LIMIT_NS, last_resort, m);
+        if (!orphaned)
+            mon_initlink_kill(m);
+    }
+    if (orphaned && m->deadline.due_ns > um_clock_mono_ns() + ORPHAN_LIMIT_NS)
+        mon_timer_arm(&m->loop, &m->deadline, ORPHAN_LIMIT_NS, last_resort, m);
+}
+
+void mon_end_unstarted(struct monitor *m, int errnum, const char *why)
+{
+    m->phase = MON_PHASE_ENDING;
+    m->link.exited = true; /* there is no wait status */
+    mon_saw_exec_failure(m, errnum, why);
+    conclude(m);
+}

@@ -1,0 +1,157 @@
+/*
+ * The guest's notify socket. uml(kernel): the sender blocks when it is full, and with it the whole
+ * guest; so it is read whatever comes, and only what goes on to umld is limited.
+ */
+#include "vmcore/monitor/monitor.h"
+
+#include "mconsole/wire.h"
+#include "vmcore/base/clock.h"
+#include "vmcore/base/fd.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+    NOTIFY_BUFFER = 1024 * 1024,
+    NOTIFY_PER_ROUND = 64, /* a flood must not starve the consoles */
+    USER_RATE = 100,
+    USER_BURST = 200,
+    URGENT_RATE = 50, /* no kernel boots or panics that often: beyond it is a forgery */
+    URGENT_BURST = 100
+};
+
+bool mon_bucket_take(struct mon_bucket *b, int64_t now_ns)
+{
+    int64_t full = b->burst * 1000;
+    int64_t passed_ms = (now_ns - b->filled_ns) / UM_MS_NS;
+
+    if (b->filled_ns == 0 || passed_ms > full / b->per_second) {
+        b->tokens = full;
+        b->filled_ns = now_ns;
+    } else {
+        b->tokens += passed_ms * b->per_second;
+        b->filled_ns += passed_ms * UM_MS_NS;
+    }
+    if (b->tokens > full)
+        b->tokens = full;
+    if (b->tokens < 1000)
+        return false;
+    b->tokens -= 1000;
+    return true;
+}
+
+bool mon_notify_says_ready(const char *data, size_t len)
+{
+    static const char wanted[] = "READY=1";
+    const char *end = data + len;
+
+    while (data < end) {
+        const char *newline = memchr(data, '\n', (size_t)(end - data));
+        size_t n = (size_t)((newline ? newline : end) - data);
+
+        while (n > 0 && (data[n - 1] == '\0' || data[n - 1] == '\r'))
+            n--;
+        if (n == sizeof(wanted) - 1 && memcmp(data, wanted, n) == 0)
+            return true;
+        if (!newline)
+            break;
+        data = newline + 1;
+    }
+    return false;
+}
+
+static void report_dropped(void *arg)
+{
+    mon_control_state(arg);
+}
+
+static void count_dropped(struct monitor *m)
+{
+    m->state.notify_dropped++;
+    if (!mon_timer_armed(&m->notify.report))
+        mon_timer_arm(&m->loop, &m->notify.report, UM_SEC_NS, report_dropped, m);
+}
+
+static void handle(struct monitor *m, const struct mconsole_notify *n)
+{
+    bool urgent = n->type == MCONSOLE_NOTIFY_SOCKET || n->type == MCONSOLE_NOTIFY_PANIC;
+    struct mon_bucket *bucket = urgent ? &m->notify.urgent : &m->notify.user;
+    bool forward = mon_bucket_take(bucket, um_clock_mono_ns());
+
+    if (n->type == MCONSOLE_NOTIFY_USER && mon_notify_says_ready(n->data, n->len))
+        mon_saw_ready(m, MON_READY_NOTIFY);
+    if (!forward) {
+        count_dropped(m);
+        return;
+    }
+    if (n->type == MCONSOLE_NOTIFY_SOCKET)
+        mon_saw_kernel_up(m);
+    if (n->type == MCONSOLE_NOTIFY_PANIC)
+        mon_saw_panic(m, n->data, n->len);
+    mon_control_notify(m, n->type, n->data, n->len);
+}
+
+/* False: nothing was there. */
+static bool receive_one(struct monitor *m)
+{
+    char data[sizeof(struct mconsole_notify)];
+    struct mconsole_notify n;
+    pid_t sender = 0;
+    ssize_t size = um_fd_receive(m->notify.fd, data, sizeof(data), NULL, &sender);
+
+    if (size < 0 && errno != EMSGSIZE)
+        return false;
+    /* A process that escaped into the sandbox may send too: only main speaks for the guest. */
+    if (size < 0 || sender == 0 || sender != m->state.main_pid ||
+        !mconsole_decode_notify(data, (size_t)size, &n))
+        count_dropped(m);
+    else
+        handle(m, &n);
+    return true;
+}
+
+static void on_notify(uint32_t events, void *arg)
+{
+    struct monitor *m = arg;
+
+    /* Main's pid comes over another socket; it was sent earlier, so it is there to be read. */
+    if (m->state.main_pid == 0)
+        mon_initlink_drain(m);
+    for (int i = 0; i < NOTIFY_PER_ROUND && m->notify.fd >= 0; i++)
+        if (!receive_one(m))
+            break;
+}
+
+enum um_code mon_notify_open(struct monitor *m, struct um_error *err)
+{
+    int on = 1, size = NOTIFY_BUFFER;
+    enum um_code code = um_unix_listen(m->config.notify, SOCK_DGRAM, 0600, &m->notify.fd, err);
+
+    if (code)
+        return code;
+    m->notify.user = (struct mon_bucket){.per_second = USER_RATE, .burst = USER_BURST};
+    m->notify.urgent = (struct mon_bucket){.per_second = URGENT_RATE, .burst = URGENT_BURST};
+    if (setsockopt(m->notify.fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0 ||
+        setsockopt(m->notify.fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)) < 0 ||
+        !mon_watch_start(&m->loop, &m->notify.watch, m->notify.fd, EPOLLIN, on_notify, m))
+        return um_fail_errno(err, errno, m->config.notify, "cannot prepare the notify socket");
+    return UM_OK;
+}
+
+void mon_notify_drain(struct monitor *m)
+{
+    while (m->notify.fd >= 0 && receive_one(m))
+        ;
+}
+
+void mon_notify_close(struct monitor *m)
+{
+    if (m->notify.fd < 0)
+        return;
+    mon_timer_disarm(&m->notify.report);
+    mon_watch_stop(&m->loop, &m->notify.watch);
+    um_fd_close(&m->notify.fd);
+    unlink(m->config.notify);
+}

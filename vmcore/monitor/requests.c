@@ -1,0 +1,157 @@
+/*
+ * What umld may ask, one row each: the size of the fixed part, whether bytes follow, and who does
+ * it. Sizes are checked here once; the functions see whole, bounded requests.
+ */
+#include "vmcore/monitor/monitor.h"
+
+#include "vmcore/base/fd.h"
+#include "vmcore/base/spawn.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+struct request {
+    uint64_t connection;
+    uint32_t serial;
+    const void *body;
+    size_t len;
+    int fd; /* taken by whoever sets it to -1 */
+};
+
+/* Answered later by somebody else. */
+enum { LATER = -1 };
+
+/* Returns 0, an errno or LATER; *why may be set. */
+typedef int (*request_fn)(struct monitor *m, struct request *r, const char **why);
+
+static bool device_ok(const char device[MON_DEVICE_MAX])
+{
+    return memchr(device, '\0', MON_DEVICE_MAX) != NULL;
+}
+
+static struct mon_console *managed_console(struct monitor *m, const char *device, const char **why)
+{
+    struct mon_console *c = device_ok(device) ? mon_console_find(m, device) : NULL;
+
+    if (!c)
+        *why = "there is no such console";
+    return c;
+}
+
+static int do_kill(struct monitor *m, struct request *r, const char **why)
+{
+    if (m->state.flags & MON_F_EXITED)
+        return 0;
+    m->state.flags |= MON_F_KILLED;
+    mon_control_state(m);
+    mon_end_begin(m);
+    return 0;
+}
+
+static int do_pin(struct monitor *m, struct request *r, const char **why)
+{
+    struct mon_pin p;
+    int errnum;
+
+    memcpy(&p, r->body, sizeof(p));
+    if (p.cpu < -1 || p.cpu > 4095)
+        return EINVAL;
+    errnum = mon_initlink_pin(m, r->connection, r->serial, p.cpu);
+    *why = errnum == ESRCH ? "the guest is not running" : "too many requests under way";
+    return errnum ? errnum : LATER;
+}
+
+static int do_attach(struct monitor *m, struct request *r, const char **why)
+{
+    struct mon_attach a;
+    int fd = r->fd;
+
+    memcpy(&a, r->body, sizeof(a));
+    *why = "malformed device, flags or position";
+    if (!device_ok(a.device) || a.back < -2 ||
+        (a.flags & ~(uint32_t)(MON_ATTACH_READ_ONLY | MON_ATTACH_STEAL)) != 0)
+        return EINVAL;
+    r->fd = -1;
+    return mon_client_attach(m, &a, fd, why);
+}
+
+static int do_resize(struct monitor *m, struct request *r, const char **why)
+{
+    struct mon_resize s;
+    struct mon_console *c;
+
+    memcpy(&s, r->body, sizeof(s));
+    c = managed_console(m, s.device, why);
+    return c ? mon_console_resize(c, s.rows, s.columns) : ENODEV;
+}
+
+static int do_signal(struct monitor *m, struct request *r, const char **why)
+{
+    struct mon_signal s;
+
+    memcpy(&s, r->body, sizeof(s));
+    if (s.signo < 1 || s.signo >= NSIG)
+        return EINVAL;
+    *why = "the kernel's main process is not running";
+    if (m->link.main_pidfd < 0)
+        return ESRCH;
+    return um_pidfd_signal(m->link.main_pidfd, s.signo) ? 0 : errno;
+}
+
+static int do_write(struct monitor *m, struct request *r, const char **why)
+{
+    struct mon_console *c;
+    struct mon_write w;
+
+    memcpy(&w, r->body, sizeof(w));
+    if (w.length != r->len - sizeof(w)) {
+        *why = "the length does not match the bytes";
+        return EINVAL;
+    }
+    c = managed_console(m, w.device, why);
+    if (!c)
+        return ENODEV;
+    *why = "the guest owns this pty: write to its path";
+    if (c->config->pts)
+        return EOPNOTSUPP;
+    *why = "the guest does not read its console: try again later";
+    if (w.length > mon_console_room(c))
+        return EAGAIN;
+    return mon_console_type(c, (const char *)r->body + sizeof(w), w.length) ? 0 : ENOMEM;
+}
+
+static const struct row {
+    request_fn fn;
+    size_t fixed;
+    bool data, needs_fd;
+} rows[] = {
+    [MON_KILL] = {do_kill, 0, false, false},
+    [MON_PIN] = {do_pin, sizeof(struct mon_pin), false, false},
+    [MON_ATTACH] = {do_attach, sizeof(struct mon_attach), false, true},
+    [MON_RESIZE] = {do_resize, sizeof(struct mon_resize), false, false},
+    [MON_SIGNAL] = {do_signal, sizeof(struct mon_signal), false, false},
+    [MON_WRITE] = {do_write, sizeof(struct mon_write), true, false},
+};
+
+bool mon_request(struct monitor *m, uint64_t connection, const struct mon_header *h,
+                 const char *body, int fd)
+{
+    const struct row *row = h->type < UM_ARRAY_LEN(rows) ? &rows[h->type] : NULL;
+    struct request r = {
+        .connection = connection, .serial = h->serial, .body = body, .len = h->length, .fd = fd};
+    const char *why = NULL;
+    int errnum;
+
+    if (!row || !row->fn || h->length < row->fixed || (h->length > row->fixed && !row->data) ||
+        (fd >= 0) != row->needs_fd) {
+        um_fd_close(&fd);
+        return false;
+    }
+    errnum = row->fn(m, &r, &why);
+    um_fd_close(&r.fd);
+    if (errnum != LATER)
+        mon_control_reply(m, connection, h->serial, errnum,
+                          errnum == 0 ? "" : (why ? why : strerror(errnum)));
+    return true;
+}
