@@ -266,9 +266,12 @@ static bool store_definition(struct guest *g, bool fresh)
              db_run(db, DBQ_DEVICE_CLEAR, g->id);
     }
     free(text);
-    for (size_t i = 0; ok && i < g->def.device_count; i++)
-        ok = db_run(db, DBQ_DEVICE_INSERT, g->id, (int64_t)i,
-                    device_name(&g->def.devices[i], name, sizeof(name)), g->def.devices[i].text);
+    for (size_t i = 0; ok && i < g->def.device_count; i++) {
+        const struct device *d = &g->def.devices[i];
+
+        ok = db_run(db, DBQ_DEVICE_INSERT, g->id, (int64_t)i, device_name(d, name, sizeof(name)),
+                    d->text, d->kind == DEVICE_UBD && d->ubd.origin ? d->ubd.origin : "");
+    }
     return ok;
 }
 
@@ -283,7 +286,7 @@ enum um_code guest_create(struct umld *umld, struct guest_definition *def, struc
         um_fail(err, UM_E_EXISTS, object, "name", "the name is taken");
         return um_hint(err, "choose another name, or remove it: umlctl remove %s", def->name);
     }
-    g = guest_new(umld, def);
+    g = guest_definition_note_origins(def) ? guest_new(umld, def) : NULL;
     if (!g || !guests_add(umld->guests, g))
         return um_fail(err, UM_E_NO_RESOURCES, object, NULL, "out of memory");
     g->revision = 1;
@@ -316,6 +319,9 @@ enum um_code guest_redefine(struct guest *g, struct guest_definition *def, struc
     struct guest_definition old = g->def;
     char object[96], revision[24];
 
+    if (!guest_definition_note_origins(def))
+        return um_fail(err, UM_E_NO_RESOURCES, guest_object(g, object, sizeof(object)), NULL,
+                       "out of memory");
     g->def = *def;
     g->revision++;
     if (!store_definition(g, false)) {
@@ -518,11 +524,29 @@ static bool load_row(const struct db_row *row, void *arg)
     return true;
 }
 
+static bool load_origin(const struct db_row *row, void *arg)
+{
+    struct guest *g = guest_by_id(arg, db_row_int(row, 0));
+
+    for (size_t i = 0; g && i < g->def.device_count; i++) {
+        struct device *d = &g->def.devices[i];
+        char name[32];
+
+        if (d->kind == DEVICE_UBD &&
+            strcmp(device_name(d, name, sizeof(name)), db_row_text(row, 1)) == 0) {
+            free(d->ubd.origin);
+            d->ubd.origin = strdup(db_row_text(row, 2));
+        }
+    }
+    return true;
+}
+
 enum um_code guests_load(struct umld *umld, struct um_error *err)
 {
     struct load load = {.umld = umld};
 
-    if (db_each(umld->db, DBQ_GUEST_ALL, load_row, &load) < 0)
+    if (db_each(umld->db, DBQ_GUEST_ALL, load_row, &load) < 0 ||
+        db_each(umld->db, DBQ_DEVICE_ORIGINS, load_origin, umld) < 0)
         return um_fail(err, UM_E_BAD_CONFIG, umld->paths.state_dir, NULL,
                        "guests cannot be read from the database");
     return UM_OK;
