@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -78,6 +79,16 @@ static enum um_code check_coming(struct cli *cli, const struct attach *a,
     return code;
 }
 
+/* `run` holds these signals back so that it can clean up; here they are only looked at. */
+static bool interrupted(void)
+{
+    sigset_t set;
+
+    return sigpending(&set) == 0 &&
+           (sigismember(&set, SIGINT) == 1 || sigismember(&set, SIGTERM) == 1 ||
+            sigismember(&set, SIGHUP) == 1);
+}
+
 enum um_code attach_open_booting(struct cli *cli, const struct attach *a,
                                  struct client_reply *reply, int *ret_fd, struct um_buf *ret_rest)
 {
@@ -92,6 +103,8 @@ enum um_code attach_open_booting(struct cli *cli, const struct attach *a,
         coming = check_coming(cli, a, reply);
         if (coming)
             return coming;
+        if (interrupted())
+            return um_fail(&reply->error, UM_E_CANCELLED, NULL, NULL, "interrupted");
         poll(NULL, 0, pause_ms);
         pause_ms = pause_ms < 200 ? pause_ms * 2 : pause_ms;
     }

@@ -43,8 +43,10 @@ enum um_code client_connect(const char *path, struct client **ret, struct um_err
     }
     if (code == UM_E_INVALID || code == UM_E_DENIED)
         return code;
-    if (code)
-        return um_fail(err, UM_E_UNREACHABLE, NULL, NULL, "no daemon answers at %s", path);
+    if (code) {
+        um_fail(err, UM_E_UNREACHABLE, NULL, NULL, "no daemon answers at %s", path);
+        return um_hint(err, "is umld running?");
+    }
     c = calloc(1, sizeof(*c));
     if (!c)
         abort();
@@ -161,6 +163,9 @@ static void standard_error(struct client_reply *r, const char *name)
         e->code = rows[i].code;
         if (what && !e->field[0])
             snprintf(e->field, sizeof(e->field), "%s", what);
+        /* A message about a parameter must say which one. */
+        if (what && e->message[0] && !e->object[0] && !strstr(e->message, what))
+            snprintf(e->object, sizeof(e->object), "parameter \"%.60s\"", what);
         if (!e->message[0])
             snprintf(e->message, sizeof(e->message), "%s%s%s", rows[i].message, what ? ": " : "",
                      what ? what : "");

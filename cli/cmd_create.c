@@ -119,7 +119,7 @@ static int run(struct cli *cli, const struct args *args)
 }
 
 static const struct option_row options[] = {
-    {"file", 'f', "FILE", NULL, "read the definition from a JSON file (- : standard input)"},
+    {"file", 'f', "FILE", NULL, "read the definition from a JSON file (-: stdin)"},
     {"dry-run", 'n', NULL, NULL, "check everything, create nothing"},
     {NULL, 0, NULL, NULL, NULL},
 };

@@ -17,7 +17,7 @@ static int run(struct cli *cli, const struct args *args)
 const struct command command_reset_failed = {
     .name = "reset-failed",
     .usage = "GUEST ...",
-    .summary = "Make failed guests stopped again, forgetting why they failed",
+    .summary = "Make failed guests stopped again; forget the cause",
     .group = GROUP_GUESTS,
     .words = WORDS_GUESTS,
     .min_words = 1,

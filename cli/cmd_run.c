@@ -289,7 +289,7 @@ static const struct option_row options[] = {
 const struct command command_run = {
     .name = "run",
     .usage = "[--image NAME] [--keep] [WORD ...] -- COMMAND ...",
-    .summary = "Run a command in a throw-away guest and return its exit status",
+    .summary = "Run a command in a throw-away guest, return its exit status",
     .details = "WORD as for create: mem=128M, share0=DIR. Standard input goes to the command.\n"
                "Exit status 12 means that the guest crashed. Example:\n"
                "  umlctl run mem=96M -- uname -a",

@@ -31,9 +31,8 @@ const struct command command_stop = {
     .name = "stop",
     .usage = "GUEST ... [--force]",
     .summary = "Shut guests down",
-    .details =
-        "The guest is asked first (Ctrl-Alt-Del), then synced, halted and killed, each step\n"
-        "with its own time limit. A guest that is down already counts as stopped.",
+    .details = "The guest is asked first (Ctrl-Alt-Del), then synced, halted and killed; each\n"
+               "step has its own time limit. A guest that is down already counts as stopped.",
     .group = GROUP_GUESTS,
     .words = WORDS_GUESTS,
     .options = options,

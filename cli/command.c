@@ -14,7 +14,7 @@ const struct command *const command_table[] = {
 const struct option_row command_global_options[] = {
     {"socket", 0, "PATH", NULL, "talk to the daemon listening there; never start one"},
     {"json", 0, NULL, NULL, "print the reply as JSON, one object on a line"},
-    {"timeout", 0, "TIME", NULL, "give up after 30, 500ms, 2m or 1h (default unit: seconds)"},
+    {"timeout", 0, "TIME", NULL, "give up after 30, 500ms, 2m, 1h (unit: seconds if none)"},
     {"no-color", 0, NULL, NULL, "no colours; so does the variable NO_COLOR"},
     {"no-start", 0, NULL, NULL, "do not start a daemon when none is running"},
     {"help", 'h', NULL, NULL, "show help, of the command if one is given"},

@@ -54,10 +54,15 @@ static void print_options(FILE *out, const struct option_row *rows)
 
 static void print_row(FILE *out, const struct command *c)
 {
+    const char *alias = c->alias, *space = alias ? strrchr(alias, ' ') : NULL;
     char name[64];
 
-    snprintf(name, sizeof(name), "%s%s%s", c->name, c->alias ? ", " : "", c->alias ? c->alias : "");
-    fprintf(out, "  %-14s  %s\n", name, c->summary);
+    /* Of `kernel ls` only what differs from `kernel list`. */
+    snprintf(name, sizeof(name), "%s%s%s", c->name, alias ? ", " : "",
+             space   ? space + 1
+             : alias ? alias
+                     : "");
+    fprintf(out, "  %-17s  %s\n", name, c->summary);
 }
 
 void help_overview(FILE *out)

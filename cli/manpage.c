@@ -25,6 +25,8 @@ static void put_text(const char *s)
 
 static void put_paragraphs(const char *s)
 {
+    bool indented = false;
+
     for (; *s; s++) {
         const char *end = s;
         char line[256];
@@ -40,9 +42,12 @@ static void put_paragraphs(const char *s)
             put_text(line + 1);
             puts("");
         } else {
+            if (indented)
+                puts(".br");
             put_text(line);
             puts("");
         }
+        indented = line[0] == ' ';
         s = end;
         if (!*s)
             break;

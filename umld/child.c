@@ -153,7 +153,7 @@ enum um_code child_run(struct umld *umld, const struct child_spec *spec, struct 
                         .arg = spec->arg};
     fds[0] = (struct um_fd_map){out, 1};
     fds[1] = (struct um_fd_map){out, 2};
-    code = um_spawn(&(struct um_spawn){.argv = spec->argv,
+    code = um_spawn(&(struct um_spawn){.argv = (char *const *)(uintptr_t)spec->argv,
                                        .fds = fds,
                                        .fd_count = 2,
                                        .new_session = true,

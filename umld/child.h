@@ -19,7 +19,7 @@ typedef void (*child_done_fn)(struct umld *umld, int wait_status, const char *ou
 typedef void (*child_line_fn)(struct umld *umld, const char *line, void *arg);
 
 struct child_spec {
-    char *const *argv;
+    const char *const *argv; /* argv[0] is an absolute path */
     int64_t limit_ms;
     size_t output_max;  /* bytes kept; the rest is read and dropped */
     child_line_fn line; /* may be NULL */

@@ -339,7 +339,10 @@ void guest_judge_end(struct guest *g)
     g->want_up = verdict.want_up;
     g->backoff_ms = verdict.delay_ms;
     g->start_asked = false;
-    if (g->end.kind != POLICY_END_CANCEL)
+    /* A guest that was told to go down needs no explanation; anything else does. */
+    if (g->end.kind == POLICY_END_CANCEL || (g->end.stopping && verdict.event == GUEST_R_DONE))
+        guest_set_cause(g, NULL);
+    else
         guest_set_cause(g, policy_cause(&g->end, cause, sizeof(cause)));
     guest_touch(g);
     guest_post(g, verdict.event);

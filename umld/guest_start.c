@@ -71,32 +71,47 @@ static enum um_code make_directories(const struct guest *g, struct um_error *err
     return code;
 }
 
-static enum um_code write_order(struct guest *g, const struct launch_kernel *kernel,
-                                struct um_error *err)
+static enum um_code fill_order(struct guest *g, const struct launch_kernel *kernel,
+                               struct launch_options *options, struct um_error *err)
 {
     char dir[GUEST_PATH_SIZE], inner[GUEST_PATH_SIZE], log[GUEST_PATH_SIZE], exit[GUEST_PATH_SIZE];
     struct launch_paths paths = {.guest_dir = guest_path(g, GUEST_PATH_DIR, dir),
                                  .inner_dir = guest_path(g, GUEST_PATH_INNER, inner),
                                  .log_dir = guest_path(g, GUEST_PATH_LOG, log),
                                  .exit_file = guest_path(g, GUEST_PATH_EXIT, exit)};
-    struct launch_options options = {.boot = g->boot + 1,
-                                     .cpu = balance_choose(g),
-                                     .log_size = (uint64_t)settings_int(g->umld, SETTING_LOG_SIZE),
-                                     .log_parts = (int)settings_int(g->umld, SETTING_LOG_PARTS)};
+    struct launch_disks disks;
     struct tools tools = {.bwrap = ""};
     enum um_code code = find_tools(g, &tools, err);
 
     paths.umlinit = tools.umlinit;
     paths.guard = tools.guard;
     paths.bwrap = tools.bwrap;
-    guest_plan_free(g);
-    g->plan = calloc(1, sizeof(*g->plan));
-    if (!code && !g->plan)
-        code = um_fail(err, UM_E_NO_RESOURCES, g->def.name, NULL, "out of memory");
     if (!code)
         code = make_directories(g, err);
-    if (!code)
-        code = launch_order(&g->def, kernel, &paths, &options, &g->plan->order, err);
+    if (code)
+        return code;
+    if (!launch_disks_read(&g->def, &disks))
+        return um_fail(err, UM_E_NO_RESOURCES, g->def.name, NULL, "out of memory");
+    options->disks = &disks;
+    code = launch_order(&g->def, kernel, &paths, options, &g->plan->order, err);
+    launch_disks_done(&disks);
+    return code;
+}
+
+static enum um_code write_order(struct guest *g, const struct launch_kernel *kernel,
+                                struct um_error *err)
+{
+    struct launch_options options = {.boot = g->boot + 1,
+                                     .cpu = balance_choose(g),
+                                     .log_size = (uint64_t)settings_int(g->umld, SETTING_LOG_SIZE),
+                                     .log_parts = (int)settings_int(g->umld, SETTING_LOG_PARTS)};
+    enum um_code code;
+
+    guest_plan_free(g);
+    g->plan = calloc(1, sizeof(*g->plan));
+    if (!g->plan)
+        return um_fail(err, UM_E_NO_RESOURCES, g->def.name, NULL, "out of memory");
+    code = fill_order(g, kernel, &options, err);
     if (code)
         return code;
     g->boot++;

@@ -201,7 +201,7 @@ static void cancel(um_unused struct umld *umld, um_unused int64_t id, void *arg)
 static enum um_code start_build(struct build *b, int64_t bytes, struct um_error *err)
 {
     char program[PATH_MAX], dir[600], size[32];
-    char *argv[] = {program, b->kind, b->path, size, NULL};
+    const char *argv[] = {program, b->kind, b->path, size, NULL};
     struct child_spec spec = {.argv = argv,
                               .limit_ms = BUILD_LIMIT_MS,
                               .output_max = BUILD_OUTPUT_MAX,

@@ -9,10 +9,12 @@
 #include "vmcore/base/clock.h"
 #include "vmcore/base/log.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 enum { ASK_LIMIT_MS = 10000, ASK_OUTPUT_MAX = 1 << 20, PROBE_LIMIT_MS = 60000 };
 
@@ -155,23 +157,23 @@ static void answered(um_unused struct umld *umld, int wait_status, const char *o
 static void ask_next(struct probe_run *p)
 {
     char bwrap[PATH_MAX];
-    char *argv[] = {bwrap,
-                    "--unshare-all",
-                    "--die-with-parent",
-                    "--ro-bind",
-                    "/",
-                    "/",
-                    "--proc",
-                    "/proc",
-                    "--dev",
-                    "/dev",
-                    "--tmpfs",
-                    "/tmp",
-                    "--cap-drop",
-                    "ALL",
-                    p->entry->path,
-                    (char *)(uintptr_t)questions[p->question].option,
-                    NULL};
+    const char *argv[] = {bwrap,
+                          "--unshare-all",
+                          "--die-with-parent",
+                          "--ro-bind",
+                          "/",
+                          "/",
+                          "--proc",
+                          "/proc",
+                          "--dev",
+                          "/dev",
+                          "--tmpfs",
+                          "/tmp",
+                          "--cap-drop",
+                          "ALL",
+                          p->entry->path,
+                          questions[p->question].option,
+                          NULL};
     struct child_spec spec = {.argv = argv,
                               .limit_ms = ASK_LIMIT_MS,
                               .output_max = ASK_OUTPUT_MAX,

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,7 +43,7 @@ struct kernels {
 
 static void read_host(char *ret, size_t size)
 {
-    char line[256], model[128] = "unknown CPU";
+    char line[256], model[256] = "unknown CPU";
     FILE *f = fopen("/proc/cpuinfo", "re");
     struct utsname uts;
 
@@ -57,7 +58,7 @@ static void read_host(char *ret, size_t size)
     if (f)
         fclose(f);
     uname(&uts);
-    snprintf(ret, size, "%s; %s", model, uts.release);
+    snprintf(ret, size, "%.100s; %s", model, uts.release);
 }
 
 static void entry_free(struct kernel_entry *e)
