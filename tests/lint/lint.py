@@ -21,7 +21,8 @@ ROOMS = {
     "vmcore/base": [],
     "mconsole": ["vmcore/base"],
     "vmcore/disk": ["vmcore/base"],
-    "vmcore/guest": ["vmcore/base", "vmcore/disk"],
+    # order.h is the contract that launch_order.c writes: names of keys, nothing else.
+    "vmcore/guest": ["vmcore/base", "vmcore/disk", "vmcore/monitor/order.h"],
     "vmcore/preload": [],
     "vmcore/monitor": ["vmcore/base", "mconsole/wire.h"],
     "netd": ["vmcore/base", "schemas"],
