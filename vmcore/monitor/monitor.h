@@ -207,6 +207,7 @@ struct monitor {
     pid_t child; /* what the order's argv started; 0 once reaped */
     int child_pidfd;
     int child_status;
+    int record_tries;
 };
 
 /* Runs one guest from its order (read) to its end. Returns the exit status. */
