@@ -187,8 +187,8 @@ static void add_sandbox(struct launch_words *w, const struct guest_definition *d
     add_directories(w, d);
     add_programs(w, k, p);
     add_disks(w, d, o);
-    launch_add_list(
-        w, (const char *const[]){"--remount-ro", "/", "--chdir", p->inner_dir, "--", NULL});
+    launch_add_list(w, (const char *const[]){"--remount-ro", "/dev", "--remount-ro", "/", "--chdir",
+                                             p->inner_dir, "--", NULL});
 }
 
 enum um_code launch_child_argv(const struct guest_definition *d, const struct launch_kernel *k,

@@ -83,7 +83,7 @@ static bool read_disk(const struct device *v, struct launch_disk *ret)
     if (stat(v->ubd.file, &st) < 0)
         return true;
     ret->block = S_ISBLK(st.st_mode);
-    if (v->ubd.flags & UBD_DATA) {
+    if (v->ubd.flags & UBD_DATA || (v->ubd.origin && strcmp(v->ubd.origin, "raw") == 0)) {
         ret->known = true;
         return true;
     }
@@ -92,8 +92,9 @@ static bool read_disk(const struct device *v, struct launch_disk *ret)
         return true;
     ret->known = true;
     ret->cow = kind == COW_PEEK_OK;
-    /* With a backing file in the definition the header's is still looked at by the kernel. */
-    if (!ret->cow || h.backing[0] != '/' ||
+    /* With a backing file in the definition the kernel still looks at the header's, if it is there:
+     * the backing file may have been moved. */
+    if (!ret->cow || h.backing[0] != '/' || stat(h.backing, &st) < 0 ||
         (v->ubd.backing && strcmp(v->ubd.backing, h.backing) == 0))
         return true;
     ret->header_backing = strdup(h.backing);

@@ -3,9 +3,11 @@
  */
 #include "vmcore/guest/launch.h"
 
+#include "cow_header.h"
 #include "golden.h"
 
 #include <check.h>
+#include <unistd.h>
 
 static const char *const libs[] = {"/lib64/ld-linux-x86-64.so.2", "/lib/x86_64-linux-gnu/libc.so.6",
                                    NULL};
@@ -233,6 +235,56 @@ START_TEST(a_command_line_over_4095_bytes_is_refused)
 }
 END_TEST
 
+static void write_file(const char *path, const void *data, size_t len)
+{
+    ck_assert_int_eq(um_file_replace(path, data, len, 0600, NULL), UM_OK);
+}
+
+START_TEST(disks_are_told_apart_by_their_first_bytes)
+{
+    char dir[] = "/tmp/umld-test-XXXXXX", base[64], cow[64], lost[64], word[256];
+    const char *const files[] = {base, cow, lost, "/nonexistent", cow};
+    uint8_t data[4136];
+    struct launch_disks disks;
+    struct guest_definition d;
+    size_t len;
+
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    snprintf(base, sizeof(base), "%s/base", dir);
+    snprintf(cow, sizeof(cow), "%s/cow", dir);
+    snprintf(lost, sizeof(lost), "%s/lost", dir);
+    write_file(base, "raw", 3);
+    len = cow_header(data, 3, base, 1, 3);
+    write_file(cow, data, len);
+    len = cow_header(data, 2, "/nonexistent/base", 1, 3);
+    write_file(lost, data, len);
+    d = define(NULL, NULL);
+    for (int i = 0; i < 5; i++) {
+        struct device v;
+
+        snprintf(word, sizeof(word), "ubd%d%s=%s", i, i == 4 ? "d" : "", files[i]);
+        ck_assert_int_eq(device_parse(word, NULL, &v, NULL), UM_OK);
+        ck_assert(guest_definition_set(&d, &v));
+    }
+    ck_assert(launch_disks_read(&d, &disks));
+    ck_assert(disks.unit[0].known && !disks.unit[0].cow && !disks.unit[0].block);
+    ck_assert(disks.unit[1].known && disks.unit[1].cow);
+    ck_assert_str_eq(disks.unit[1].header_backing, base);
+    /* A backing file that is not there must not keep the sandbox from starting. */
+    ck_assert(disks.unit[2].cow && !disks.unit[2].header_backing);
+    ck_assert(!disks.unit[3].known);
+    /* Flag d: nobody looks. */
+    ck_assert(disks.unit[4].known && !disks.unit[4].cow && !disks.unit[4].header_backing);
+    launch_disks_done(&disks);
+    launch_disks_done(NULL);
+    guest_definition_done(&d);
+    unlink(base);
+    unlink(cow);
+    unlink(lost);
+    rmdir(dir);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("launch");
@@ -246,6 +298,7 @@ int main(void)
     tcase_add_test(t, a_share_must_not_hide_what_the_guest_needs);
     tcase_add_test(t, long_or_blank_run_directories_are_refused);
     tcase_add_test(t, a_command_line_over_4095_bytes_is_refused);
+    tcase_add_test(t, disks_are_told_apart_by_their_first_bytes);
     suite_add_tcase(s, t);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);
