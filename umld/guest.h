@@ -65,6 +65,7 @@ struct guest {
     enum guest_state adopting_from; /* while adopting: the stored state */
     bool kernel_up;
     bool start_asked;      /* start again once it is released */
+    bool kill_asked;       /* its monitor was told to kill it: next time more is done */
     char *status;          /* STATUS=text of the guest, or NULL */
     struct policy_end end; /* how this life is ending; text owned */
     unsigned char inbox[GUEST_INBOX_MAX];
