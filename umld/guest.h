@@ -231,6 +231,7 @@ enum guest_goal {
     GOAL_PAUSED,
     GOAL_RUNNING,
     GOAL_REBOOTED, /* boot number above the one at the call, and kernel up */
+    GOAL_REMOVED,  /* at rest; met, the guest is removed */
     GOAL_STATE     /* w.state */
 };
 struct guest_wait {
