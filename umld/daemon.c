@@ -6,6 +6,7 @@
 #include "umld/balance.h"
 #include "umld/db.h"
 #include "umld/events.h"
+#include "umld/failpoint.h"
 #include "umld/guest.h"
 #include "umld/images.h"
 #include "umld/jobs.h"
@@ -38,16 +39,28 @@ static bool after(void *arg)
 
     guests_drain(umld->guests);
     guests_store(umld->guests);
-    if (!db_commit(umld->db))
-        um_log(UM_LOG_ERROR, "the database cannot be written; trying again with the next change");
+    if (db_dirty(umld->db))
+        failpoint("before-commit");
+    if (!db_commit(umld->db)) {
+        um_log(UM_LOG_ERROR, "the database cannot be written; trying again in a second");
+        um_timer_arm(umld->commit_again, UM_SEC_NS);
+        return false;
+    }
+    failpoint("after-commit");
     more = guests_effects(umld->guests);
+    /*
+     * Effects, and handlers of requests that arrive in one go, write too: events and replies wait
+     * for that commit. An event that was seen must never be lost, or its number given again.
+     */
+    if (db_dirty(umld->db))
+        return true;
     more = events_after(umld->events) || more;
-    /* Handlers of requests that arrive in one go write too: their replies wait for their commit. */
-    if (!db_dirty(umld->db))
-        more = api_server_after(umld->server) || more;
-    else
-        more = true;
-    return more;
+    return api_server_after(umld->server) || more;
+}
+
+/* The after-phase that follows tries once more. */
+static void commit_again(um_unused void *arg)
+{
 }
 
 /* Roles: root and the daemon's own user are admins; a guest's owner is its owner; others may look.
@@ -164,6 +177,7 @@ static enum um_code open_state(struct umld *umld, struct um_error *err)
     code = db_open(path, &umld->db, err);
     if (code)
         return code;
+    umld->commit_again = um_timer_new(umld->loop, commit_again, umld);
     umld->settings = settings_new(umld);
     umld->events = events_new(umld);
     umld->jobs = jobs_new(umld);
@@ -171,8 +185,8 @@ static enum um_code open_state(struct umld *umld, struct um_error *err)
     umld->images = images_new(umld);
     umld->guests = guests_new(umld);
     umld->balance = balance_new(umld);
-    if (!umld->settings || !umld->events || !umld->jobs || !umld->kernels || !umld->images ||
-        !umld->guests || !umld->balance)
+    if (!umld->commit_again || !umld->settings || !umld->events || !umld->jobs || !umld->kernels ||
+        !umld->images || !umld->guests || !umld->balance)
         return um_fail(err, UM_E_NO_RESOURCES, "umld", NULL, "out of memory");
     code = kernels_load(umld, err);
     return code ? code : guests_load(umld, err);
@@ -266,6 +280,7 @@ void umld_free(struct umld *umld)
         return;
     if (umld->server)
         unlink(umld->paths.socket);
+    guests_adopt_done(umld);
     guests_free(umld->guests);
     api_server_free(umld->server);
     balance_free(umld->balance);
@@ -274,6 +289,7 @@ void umld_free(struct umld *umld)
     jobs_free(umld->jobs);
     events_free(umld->events);
     settings_free(umld->settings);
+    um_timer_free(umld->commit_again);
     db_close(umld->db);
     um_loop_free(umld->loop);
     um_fd_close(&umld->lock_fd);

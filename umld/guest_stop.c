@@ -2,6 +2,7 @@
  * Bringing a guest down: the ladder cad -> sync -> halt -> kill, one rung at a time, each with its
  * own limit; the kill of the whole tree; and what is settled once it is proven dead.
  */
+#include "umld/failpoint.h"
 #include "umld/guest.h"
 #include "umld/settings.h"
 #include "vmcore/base/clock.h"
@@ -50,6 +51,10 @@ static void rung_done(enum um_code code, um_unused int32_t status, um_unused con
                rung < 0 ? "go" : rungs[rung].command, um_code_info(code)->wire);
     else if (rung >= 0 && rungs[rung].wait_for_exit)
         return;
+    if (rung < 0) {
+        g->asked = "";
+        guest_touch(g);
+    }
     g->rung++;
     climb(g);
 }
@@ -81,6 +86,7 @@ static void climb(struct guest *g)
                r ? r->command : "go", (long long)limit);
         if (ask(g, r ? r->verb : MCONSOLE_GO, r ? r->command : "go", limit)) {
             um_timer_arm(g->step, limit * UM_MS_NS);
+            failpoint(r ? r->command : "go");
             return;
         }
     }
@@ -95,6 +101,8 @@ void guest_ladder(struct guest *g)
 void guest_ladder_step(struct guest *g)
 {
     if (g->state == GUEST_STOPPING) {
+        if (g->rung < 0)
+            g->asked = "";
         g->rung++;
         climb(g);
     } else {
