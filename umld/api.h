@@ -48,7 +48,10 @@ uid_t api_call_uid(const struct api_call *call) um_nonnull(1);
 bool api_call_more(const struct api_call *call)
     um_nonnull(1); /* the client accepts several replies */
 
-/* Final reply. params is stolen; NULL means {}. Ends the call. */
+/*
+ * Final reply. params is stolen; NULL means {}. Ends the call; the pointer stays good until the
+ * after-phase, and further answers to it are ignored.
+ */
 void api_reply(struct api_call *call, json_t *params) um_nonnull(1);
 
 /*
@@ -60,7 +63,10 @@ bool api_reply_continue(struct api_call *call, json_t *params) um_nonnull(1) um_
 typedef void (*api_drain_fn)(struct api_call *call, void *arg);
 void api_call_on_drain(struct api_call *call, api_drain_fn fn, void *arg) um_nonnull(1);
 
-/* Called when the client vanishes before the answer (never after it). */
+/*
+ * Called when the client vanishes before the answer (never after it): the id is no longer found
+ * then. Not for oneway calls, whose clients need not stay, nor by api_server_free().
+ */
 typedef void (*api_gone_fn)(uint64_t call_id, void *arg);
 void api_call_on_gone(struct api_call *call, api_gone_fn fn, void *arg) um_nonnull(1);
 
@@ -73,8 +79,9 @@ void api_reply_errors(struct api_call *call, const struct um_error *errors, size
 /*
  * Final reply of an upgrade method, then the connection's descriptor is the caller's: bytes already
  * read beyond the request are returned in *ret_rest (valid until the next loop round). The reply is
- * written synchronously before the descriptor is handed out. -1 if the client did not ask for
- * upgrade (an error was sent) or is gone. The call has ended either way.
+ * written synchronously before the descriptor (non-blocking) is handed out. -1 if the client is
+ * gone or reads nothing. The call has ended either way. Methods marked @upgrade are only run when
+ * the client asked for it, and once all earlier replies of the connection have left.
  */
 int api_reply_upgrade(struct api_call *call, json_t *params, const char **ret_rest,
                       size_t *ret_rest_len) um_nonnull(1, 3, 4) um_check;

@@ -28,9 +28,9 @@ typedef enum api_role (*api_role_fn)(struct umld *umld, uid_t uid, const struct 
                                      const json_t *params);
 
 /*
- * listen_fd: a listening SOCK_STREAM unix socket, owned by the server from now on. The server adds
- * its own after-hook with api_server_after() being called by the owner in the right place of the
- * after-phase.
+ * listen_fd: a listening SOCK_STREAM unix socket, owned by the server from now on, also when this
+ * fails. The owner calls api_server_after() in the right place of the after-phase (after the
+ * commit). Link schemas' handlers, or umld_api_stub_dep for tests.
  */
 struct api_server *api_server_new(struct um_loop *loop, struct umld *umld, int listen_fd,
                                   const struct api_server_limits *limits, api_role_fn role)
@@ -38,7 +38,9 @@ struct api_server *api_server_new(struct um_loop *loop, struct umld *umld, int l
 void api_server_free(struct api_server *server);
 
 /*
- * After-phase: flush queued replies, free closed connections. True if more work was made.
+ * After-phase: flush queued replies, run requests that waited, free closed connections. True if
+ * more work was made: go through the whole after-phase again, so that what it did is committed
+ * before its replies leave.
  */
 bool api_server_after(struct api_server *server) um_nonnull(1);
 
@@ -46,7 +48,8 @@ int api_server_connections(const struct api_server *server) um_nonnull(1);
 
 /*
  * Run one request without a socket (tests, fuzzing): text is one JSON request; the replies are
- * appended to *ret, NUL after each. uid is the pretended peer.
+ * appended to *ret, NUL after each. uid is the pretended peer. A call that is not answered at once
+ * is abandoned as if its client had gone.
  */
 void api_server_execute(struct api_server *server, const char *text, size_t len, uid_t uid,
                         struct um_buf *ret) um_nonnull(1, 2, 5);

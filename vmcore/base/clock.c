@@ -27,8 +27,9 @@ int64_t um_clock_wall_ns(void)
 
 const char *um_clock_rfc3339(int64_t wall_ns, char buf[UM_CLOCK_TEXT_SIZE])
 {
-    time_t sec = (time_t)(wall_ns / UM_SEC_NS);
-    long usec = (long)(wall_ns % UM_SEC_NS / 1000);
+    int64_t part = wall_ns % UM_SEC_NS, floor = part < 0 ? part + UM_SEC_NS : part;
+    time_t sec = (time_t)((wall_ns - floor) / UM_SEC_NS);
+    long usec = (long)(floor / 1000);
     struct tm tm;
     char date[24];
 

@@ -54,14 +54,14 @@ struct um_error {
 
 /* Row of the outcome table. */
 struct um_code_info {
-    const char *wire; /* last part of the Varlink error: io.umld.<wire> */
+    const char *wire; /* last part of the Varlink error: io.umld.Server.<wire> */
     int exit_status;  /* of umlctl, see docs/umlctl.1 */
     bool retryable;   /* default of um_error.retryable */
 };
 
 const struct um_code_info *um_code_info(enum um_code code);
 
-/* Code of a wire name ("NotFound" or "io.umld.NotFound"); UM_E_INTERNAL if unknown. */
+/* Code of a wire name ("NotFound" or "io.umld.Server.NotFound"); UM_E_INTERNAL if unknown. */
 enum um_code um_code_from_wire(const char *wire) um_nonnull(1);
 
 /*

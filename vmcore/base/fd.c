@@ -230,6 +230,7 @@ static bool remove_at(int dir, const char *name)
     um_autofd fd = -1;
     struct dirent *e;
     bool ok = true;
+    int copy;
     DIR *d;
 
     if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
@@ -239,9 +240,12 @@ static bool remove_at(int dir, const char *name)
     fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return false;
-    d = fdopendir(dup(fd));
-    if (!d)
+    copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    d = copy >= 0 ? fdopendir(copy) : NULL;
+    if (!d) {
+        um_fd_close(&copy);
         return false;
+    }
     while ((e = readdir(d)))
         if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
             ok = remove_at(fd, e->d_name) && ok;

@@ -22,31 +22,53 @@ bool um_frame_feed(struct um_frame_in *f, const void *data, size_t len)
     return !f->buf.failed;
 }
 
-static char *find_end(struct um_frame_in *f)
+/* Follow the JSON text by one byte; true if it is an LF that ends a value. */
+static bool scan_byte(struct um_frame_in *f, char c)
 {
-    char *from, *nul, *lf;
-    size_t len;
+    if (f->escaped)
+        f->escaped = false;
+    else if (f->quoted && c == '\\')
+        f->escaped = true;
+    else if (c == '"')
+        f->quoted = !f->quoted;
+    else if (!f->quoted && (c == '{' || c == '['))
+        f->depth++;
+    else if (!f->quoted && (c == '}' || c == ']'))
+        f->depth--;
+    if (c == '\n' && f->begun && f->depth <= 0)
+        return true;
+    f->begun = f->begun || !strchr(" \t\r\n", c);
+    return false;
+}
 
-    if (!f->buf.data)
-        return NULL;
-    from = f->buf.data + f->start + f->scanned;
-    len = f->buf.len - f->start - f->scanned;
-    if (f->mode == UM_FRAME_LINE)
-        return memchr(from, '\n', len);
-    nul = memchr(from, '\0', len);
-    if (f->mode == UM_FRAME_NUL)
-        return nul;
-    /* Undecided: JSON text may contain LF as white space, so a NUL anywhere in the buffer wins. */
+static char *decide(struct um_frame_in *f, char *from, char *to)
+{
+    char *nul = memchr(from, '\0', (size_t)(to - from));
+
+    /* A NUL anywhere wins: LF may also follow a value as white space. */
     if (nul) {
         f->mode = UM_FRAME_NUL;
         return nul;
     }
-    lf = memchr(from, '\n', len);
-    if (lf && lf == f->buf.data + f->buf.len - 1)
-        f->mode = UM_FRAME_LINE;
-    else
-        lf = NULL;
-    return lf ? memchr(f->buf.data + f->start, '\n', f->buf.len - f->start) : NULL;
+    for (; from < to; from++)
+        if (scan_byte(f, *from)) {
+            f->mode = UM_FRAME_LINE;
+            return from;
+        }
+    return NULL;
+}
+
+static char *find_end(struct um_frame_in *f)
+{
+    char *from, *to;
+
+    if (!f->buf.data)
+        return NULL;
+    from = f->buf.data + f->start + f->scanned;
+    to = f->buf.data + f->buf.len;
+    if (f->mode == UM_FRAME_UNDECIDED)
+        return decide(f, from, to);
+    return memchr(from, um_frame_terminator(f->mode), (size_t)(to - from));
 }
 
 enum um_frame_result um_frame_next(struct um_frame_in *f, const char **ret_text, size_t *ret_len)
@@ -55,8 +77,7 @@ enum um_frame_result um_frame_next(struct um_frame_in *f, const char **ret_text,
     size_t pending = f->buf.len - f->start;
 
     if (!end) {
-        /* In undecided mode an LF may still become the end, so those bytes are looked at again. */
-        f->scanned = f->mode == UM_FRAME_UNDECIDED ? 0 : pending;
+        f->scanned = pending;
         return pending > f->max ? UM_FRAME_TOO_LONG : UM_FRAME_NONE;
     }
     *ret_text = f->buf.data + f->start;

@@ -8,7 +8,8 @@
 #include "vmcore/base/str.h"
 
 enum um_frame_mode {
-    UM_FRAME_UNDECIDED, /* nothing complete seen yet: the first NUL or LF decides */
+    UM_FRAME_UNDECIDED, /* nothing complete seen yet: a NUL, or an LF after a whole value, decides
+                         */
     UM_FRAME_NUL,
     UM_FRAME_LINE
 };
@@ -25,6 +26,9 @@ struct um_frame_in {
     size_t scanned; /* bytes from start known to hold no terminator */
     size_t max;     /* longest frame accepted, bytes */
     enum um_frame_mode mode;
+    /* Undecided: where the scan stands in the JSON text. LF within brackets is only white space. */
+    int depth;
+    bool quoted, escaped, begun;
 };
 
 void um_frame_init(struct um_frame_in *f, size_t max) um_nonnull(1);

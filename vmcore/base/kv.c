@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 void um_kv_add(struct um_buf *b, const char *key, const char *value)
@@ -13,13 +14,19 @@ void um_kv_add(struct um_buf *b, const char *key, const char *value)
 
 void um_kv_addf(struct um_buf *b, const char *key, const char *fmt, ...)
 {
-    char value[512];
+    char *value;
     va_list ap;
+    int n;
 
     va_start(ap, fmt);
-    vsnprintf(value, sizeof(value), fmt, ap);
+    n = vasprintf(&value, fmt, ap);
     va_end(ap);
+    if (n < 0) {
+        b->failed = true;
+        return;
+    }
     um_kv_add(b, key, value);
+    free(value);
 }
 
 const char *um_kv_next(char *data, size_t len, size_t *pos, const char **ret_value)

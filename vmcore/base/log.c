@@ -78,6 +78,10 @@ void um_log(enum um_log_level level, const char *fmt, ...)
     va_end(ap);
     if (used > (int)sizeof(line) - 2)
         used = (int)sizeof(line) - 2;
+    /* Texts from users must not look like lines of their own. */
+    for (char *p = line; p < line + used; p++)
+        if ((unsigned char)*p < 32 || *p == 127)
+            *p = '?';
     line[used] = '\n';
     /* One write per line so that lines of several processes do not mix; a full pipe loses it. */
     if (write(STDERR_FILENO, line, (size_t)used + 1) < 0)

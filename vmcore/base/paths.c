@@ -54,6 +54,24 @@ static enum um_code default_state_dir(char *ret, size_t size, struct um_error *e
     return UM_OK;
 }
 
+/* Programs change directory and pass these paths on: they must mean the same everywhere. */
+static enum um_code make_absolute(char *path, size_t size, const char *what, struct um_error *err)
+{
+    char cwd[PATH_MAX];
+    um_autostr full = NULL;
+
+    if (!getcwd(cwd, sizeof(cwd)))
+        return um_fail_errno(err, errno, what, "cannot find the current directory");
+    full = um_path_absolute(cwd, path);
+    if (!full)
+        return um_fail_errno(err, ENOMEM, what, "cannot be named");
+    if (strlen(full) >= size)
+        return um_fail(err, UM_E_BAD_CONFIG, what, NULL, "%s is longer than %zu bytes", full,
+                       size - 1);
+    snprintf(path, size, "%s", full);
+    return UM_OK;
+}
+
 enum um_code um_paths_default(bool system, struct um_paths *ret, struct um_error *err)
 {
     const char *run = env_or_null("UMLD_RUN_DIR"), *state = env_or_null("UMLD_STATE_DIR");
@@ -66,6 +84,9 @@ enum um_code um_paths_default(bool system, struct um_paths *ret, struct um_error
         snprintf(buf, sizeof(buf), "/run/umld");
     else
         default_run_dir(buf, sizeof(buf));
+    code = make_absolute(buf, sizeof(buf), "run directory", err);
+    if (code)
+        return code;
     if (strlen(buf) > UM_RUN_DIR_MAX) {
         um_fail(err, UM_E_BAD_CONFIG, "run directory", NULL,
                 "%s is %zu bytes long, the limit is %d", buf, strlen(buf), UM_RUN_DIR_MAX);
@@ -75,11 +96,15 @@ enum um_code um_paths_default(bool system, struct um_paths *ret, struct um_error
     snprintf(ret->run_dir, sizeof(ret->run_dir), "%s", buf);
     snprintf(ret->socket, sizeof(ret->socket), "%s/api", ret->run_dir);
     if (state)
-        snprintf(ret->state_dir, sizeof(ret->state_dir), "%s", state);
+        snprintf(buf, sizeof(buf), "%s", state);
     else if (system)
-        snprintf(ret->state_dir, sizeof(ret->state_dir), "/var/lib/umld");
+        snprintf(buf, sizeof(buf), "/var/lib/umld");
     else
-        code = default_state_dir(ret->state_dir, sizeof(ret->state_dir), err);
+        code = default_state_dir(buf, sizeof(buf), err);
+    if (!code)
+        code = make_absolute(buf, sizeof(ret->state_dir), "state directory", err);
+    if (!code)
+        memcpy(ret->state_dir, buf, strlen(buf) + 1);
     return code;
 }
 

@@ -19,8 +19,8 @@ struct um_paths {
 
 /*
  * Paths of system mode (system true) or of the calling user. UMLD_RUN_DIR and UMLD_STATE_DIR
- * override both. Nothing is created. Errors: no home directory, run directory over 60 bytes (guest
- * sockets below it must fit sockaddr_un).
+ * override both; relative ones are taken from the current directory. Nothing is created. Errors: no
+ * home directory, run directory over 60 bytes (guest sockets below it must fit sockaddr_un).
  */
 enum um_code um_paths_default(bool system, struct um_paths *ret, struct um_error *err)
     um_nonnull(2) um_check;

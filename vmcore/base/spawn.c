@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { FD_BASE = 200 }; /* above any descriptor number a child is promised */
+enum { FD_BASE = UM_SPAWN_FD_MAX + 1, SPAWN_FDS = 64 };
 
 int um_pidfd_open(pid_t pid)
 {
@@ -35,18 +35,19 @@ static bool is_target(const struct um_spawn *spec, int fd)
 /* Runs in the child: two passes, so that sources and targets may overlap. */
 static bool arrange_fds(const struct um_spawn *spec, int *report)
 {
-    int moved[64];
-    int null_fd, top = 2;
+    int moved[SPAWN_FDS];
+    int null_fd, high, top = 2;
 
-    if (spec->fd_count > UM_ARRAY_LEN(moved)) {
-        errno = E2BIG;
-        return false;
-    }
-    *report = fcntl(*report, F_DUPFD_CLOEXEC, FD_BASE);
+    high = fcntl(*report, F_DUPFD_CLOEXEC, FD_BASE);
+    if (high < 0)
+        return false; /* the old number still reports */
+    *report = high;
     null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (*report < 0 || null_fd < 0)
+    if (null_fd < 0)
         return false;
     null_fd = fcntl(null_fd, F_DUPFD_CLOEXEC, FD_BASE);
+    if (null_fd < 0)
+        return false;
     for (size_t i = 0; i < spec->fd_count; i++) {
         moved[i] = fcntl(spec->fds[i].from, F_DUPFD_CLOEXEC, FD_BASE);
         if (moved[i] < 0)
@@ -68,21 +69,24 @@ static bool arrange_fds(const struct um_spawn *spec, int *report)
     return syscall(SYS_close_range, (unsigned)top + 1, ~0u, 4u /* CLOSE_RANGE_CLOEXEC */) == 0;
 }
 
-static void child(const struct um_spawn *spec, int report)
+static void child(const struct um_spawn *spec, int report, pid_t parent)
 {
     extern char **environ;
     sigset_t none;
     int errnum;
 
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
     for (int s = 1; s < NSIG; s++)
         signal(s, SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
     if (arrange_fds(spec, &report)) {
         if (spec->new_session)
             setsid();
         if (spec->death_signal)
             prctl(PR_SET_PDEATHSIG, spec->death_signal);
+        /* The parent may have died before the line above. */
+        if (spec->death_signal && getppid() != parent)
+            _exit(126);
         execve(spec->argv[0], spec->argv, spec->envp ? spec->envp : environ);
     }
     errnum = errno;
@@ -91,34 +95,79 @@ static void child(const struct um_spawn *spec, int report)
     _exit(127);
 }
 
+static enum um_code check_spec(const struct um_spawn *spec, struct um_error *err)
+{
+    if (spec->fd_count > SPAWN_FDS)
+        return um_fail(err, UM_E_INTERNAL, spec->argv[0], NULL, "cannot pass %zu descriptors",
+                       spec->fd_count);
+    for (size_t i = 0; i < spec->fd_count; i++)
+        if (spec->fds[i].to < 0 || spec->fds[i].to > UM_SPAWN_FD_MAX || spec->fds[i].from < 0)
+            return um_fail(err, UM_E_INTERNAL, spec->argv[0], NULL,
+                           "cannot pass descriptor %d as %d", spec->fds[i].from, spec->fds[i].to);
+    return UM_OK;
+}
+
+/* Signals stay blocked until the child has dropped our handlers, which would act on our behalf. */
+static pid_t fork_blocked(const struct um_spawn *spec, int report)
+{
+    sigset_t all, saved;
+    pid_t parent = getpid(), pid;
+    int errnum;
+
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &saved);
+    pid = fork();
+    if (pid == 0)
+        child(spec, report, parent);
+    errnum = errno;
+    sigprocmask(SIG_SETMASK, &saved, NULL);
+    errno = errnum;
+    return pid;
+}
+
+static void reap(pid_t pid)
+{
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+}
+
 enum um_code um_spawn(const struct um_spawn *spec, pid_t *ret_pid, int *ret_pidfd,
                       struct um_error *err)
 {
-    um_autofd out = -1, in = -1;
+    um_autofd out = -1, in = -1, pidfd = -1;
     int pipefd[2], errnum = 0;
     ssize_t n;
     pid_t pid;
+    enum um_code code = check_spec(spec, err);
 
+    if (code)
+        return code;
     if (pipe2(pipefd, O_CLOEXEC) < 0)
         return um_fail_errno(err, errno, spec->argv[0], "cannot start");
     in = pipefd[0];
     out = pipefd[1];
-    pid = fork();
+    pid = fork_blocked(spec, out);
     if (pid < 0)
         return um_fail_errno(err, errno, spec->argv[0], "cannot fork");
-    if (pid == 0)
-        child(spec, out);
     um_fd_close(&out);
     do
         n = read(in, &errnum, sizeof(errnum));
     while (n < 0 && errno == EINTR);
     if (n == (ssize_t)sizeof(errnum)) {
-        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-            ;
+        reap(pid);
         return um_fail_errno(err, errnum, spec->argv[0], "cannot execute");
     }
+    if (ret_pidfd) {
+        pidfd = um_pidfd_open(pid);
+        if (pidfd < 0) {
+            errnum = errno;
+            kill(pid, SIGKILL);
+            reap(pid);
+            return um_fail_errno(err, errnum, spec->argv[0], "cannot watch the process");
+        }
+        *ret_pidfd = pidfd;
+        pidfd = -1;
+    }
     *ret_pid = pid;
-    if (ret_pidfd)
-        *ret_pidfd = um_pidfd_open(pid);
     return UM_OK;
 }

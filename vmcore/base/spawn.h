@@ -11,6 +11,9 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+/* Highest descriptor number a child can be given. */
+enum { UM_SPAWN_FD_MAX = 199 };
+
 /* `from` in this process becomes descriptor `to` in the child. */
 struct um_fd_map {
     int from;
@@ -31,7 +34,8 @@ struct um_spawn {
 /*
  * fork and exec; returns once the exec has succeeded or failed (the child reports over a CLOEXEC
  * pipe), so that a missing program is an error here and not an exit status later.
- * ret_pid, ret_pidfd (may be NULL): owned by the caller.
+ * ret_pid, ret_pidfd (ret_pidfd may be NULL): owned by the caller. If a pidfd is wanted and cannot
+ * be had, the child is killed and reaped and this fails.
  */
 enum um_code um_spawn(const struct um_spawn *spec, pid_t *ret_pid, int *ret_pidfd,
                       struct um_error *err) um_nonnull(1, 2) um_check;

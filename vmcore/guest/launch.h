@@ -27,7 +27,32 @@ struct launch_paths {
     const char *bwrap;     /* absolute path of bubblewrap */
 };
 
+/*
+ * What the disks' files are, looked up right before a start so that the functions below stay pure.
+ * By unit number; a unit without a device stays zero.
+ */
+struct launch_disk {
+    bool known; /* the file was looked at */
+    bool cow;   /* begins with a COW header; known and not cow: the kernel is given flag d */
+    bool block; /* a host block device */
+    char *header_backing; /* backing file that only the COW header names; owned, or NULL */
+};
+
+struct launch_disks {
+    struct launch_disk unit[DEVICE_UBD_MAX];
+};
+
+/*
+ * Read them from the host. Files that cannot be read are left unknown: definition_check_files()
+ * reports them. False: no memory. launch_disks_done() frees what *ret holds.
+ */
+bool launch_disks_read(const struct guest_definition *d, struct launch_disks *ret)
+    um_nonnull(1, 2) um_check;
+void launch_disks_done(struct launch_disks *disks);
+
 struct launch_options {
+    const struct launch_disks *disks; /* from launch_disks_read(); NULL only where no disk matters:
+                                         then no flag d is added and no header's backing bound */
     uint64_t boot;                    /* boot number of this start */
     int cpu;                          /* host CPU to pin to, -1: none */
     uint64_t log_size;                /* bytes per log part */
@@ -41,6 +66,9 @@ struct launch_options {
 #define LAUNCH_CONTROL_FD 9
 /* Kernel command lines must stay below this (COMMAND_LINE_SIZE). */
 #define LAUNCH_CMDLINE_MAX 4096
+
+/* The kernel's umid, and with it the name of its directory below inner_dir. */
+#define LAUNCH_UMID "uml"
 
 /*
  * The kernel's own arguments (argv[0] is its absolute path). umld's words come first, then devices

@@ -3,6 +3,7 @@
  * daemon reads the state again when it returns, and the guest never notices.
  */
 #include "vmcore/monitor/monitor.h"
+#include "vmcore/monitor/order.h"
 
 #include "vmcore/base/clock.h"
 #include "vmcore/base/fd.h"
@@ -161,10 +162,26 @@ static void on_listener(uint32_t events, void *arg)
         send_consoles(m, c);
 }
 
+/* umld binds the socket before it starts us, so that it can connect without waiting for us. */
+static bool take_listener(struct monitor *m)
+{
+    int listening = 0;
+    socklen_t len = sizeof(listening);
+
+    if (getsockopt(ORDER_LISTEN_FD, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) < 0 ||
+        !listening || !um_fd_set_cloexec(ORDER_LISTEN_FD, true) ||
+        !um_fd_set_nonblock(ORDER_LISTEN_FD, true))
+        return false;
+    m->control.listener = ORDER_LISTEN_FD;
+    return true;
+}
+
 enum um_code mon_control_open(struct monitor *m, struct um_error *err)
 {
-    enum um_code code =
-        um_unix_listen(m->config.socket, SOCK_SEQPACKET, 0600, &m->control.listener, err);
+    enum um_code code = UM_OK;
+
+    if (!take_listener(m))
+        code = um_unix_listen(m->config.socket, SOCK_SEQPACKET, 0600, &m->control.listener, err);
 
     if (code)
         return code;

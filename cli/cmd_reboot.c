@@ -1,0 +1,32 @@
+#include "cli/commands.h"
+#include "cli/targets.h"
+#include "schemas/api_names.h"
+
+static void fill(const struct cli *cli, const struct args *args, json_t *params)
+{
+    json_object_set_new(params, "timeoutMs", json_integer(cli_timeout_ms(cli, CLI_START_MS)));
+}
+
+static int run(struct cli *cli, const struct args *args)
+{
+    static const struct targets_verb verb = {
+        .method = API_GUEST_REBOOT,
+        .doing = "rebooting",
+        .default_ms = CLI_START_MS,
+        .fill = fill,
+        .tell = targets_tell_state,
+    };
+
+    return targets_run(cli, args, &verb);
+}
+
+const struct command command_reboot = {
+    .name = "reboot",
+    .usage = "GUEST ...",
+    .summary = "Reboot guests in place and wait for their kernels",
+    .group = GROUP_GUESTS,
+    .words = WORDS_GUESTS,
+    .min_words = 1,
+    .max_words = -1,
+    .run = run,
+};

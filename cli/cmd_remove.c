@@ -1,0 +1,48 @@
+#include "cli/commands.h"
+#include "cli/targets.h"
+#include "cli/text.h"
+#include "schemas/api_names.h"
+
+#include <stdio.h>
+
+static void fill(const struct cli *cli, const struct args *args, json_t *params)
+{
+    if (args_flag(args, "force"))
+        json_object_set_new(params, "force", json_true());
+}
+
+static void tell(const char *name, const json_t *reply)
+{
+    printf("%s: %s\n", name, text_bool(reply, "changed", true) ? "removed" : "was not there");
+}
+
+static int run(struct cli *cli, const struct args *args)
+{
+    static const struct targets_verb verb = {
+        .method = API_GUEST_REMOVE,
+        .doing = "removing",
+        .default_ms = CLI_STOP_MS,
+        .fill = fill,
+        .tell = tell,
+    };
+
+    return targets_run(cli, args, &verb);
+}
+
+static const struct option_row options[] = {
+    {"force", 'f', NULL, NULL, "kill it first if it runs"},
+    {NULL, 0, NULL, NULL, NULL},
+};
+
+const struct command command_remove = {
+    .name = "remove",
+    .alias = "rm",
+    .usage = "GUEST ... [--force]",
+    .summary = "Remove guests: definition and logs, not their disks",
+    .group = GROUP_GUESTS,
+    .words = WORDS_GUESTS,
+    .options = options,
+    .min_words = 1,
+    .max_words = -1,
+    .run = run,
+};

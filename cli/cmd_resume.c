@@ -1,0 +1,26 @@
+#include "cli/commands.h"
+#include "cli/targets.h"
+#include "schemas/api_names.h"
+
+static int run(struct cli *cli, const struct args *args)
+{
+    static const struct targets_verb verb = {
+        .method = API_GUEST_RESUME,
+        .doing = "resuming",
+        .default_ms = CLI_SHORT_MS,
+        .tell = targets_tell_state,
+    };
+
+    return targets_run(cli, args, &verb);
+}
+
+const struct command command_resume = {
+    .name = "resume",
+    .usage = "GUEST ...",
+    .summary = "Let paused guests go on",
+    .group = GROUP_GUESTS,
+    .words = WORDS_GUESTS,
+    .min_words = 1,
+    .max_words = -1,
+    .run = run,
+};

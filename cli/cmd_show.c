@@ -1,0 +1,153 @@
+#include "cli/args.h"
+#include "cli/cli.h"
+#include "cli/commands.h"
+#include "cli/show.h"
+#include "cli/text.h"
+#include "schemas/api_names.h"
+#include "vmcore/base/clock.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void field(const char *name, const char *value)
+{
+    char clean[4200];
+
+    if (value)
+        printf("  %-12s %s\n", name, text_clean(value, clean, sizeof(clean)));
+}
+
+static void list_field(const char *name, const json_t *list)
+{
+    const json_t *v;
+    size_t i;
+
+    json_array_foreach(list, i, v)
+    {
+        field(i == 0 ? name : "", json_string_value(v));
+    }
+}
+
+static void bool_field(const json_t *o, const char *key)
+{
+    if (text_has(o, key))
+        field(key, text_bool(o, key, false) ? "yes" : "no");
+}
+
+static void int_field(const json_t *o, const char *key, const char *name)
+{
+    char text[32];
+
+    if (!text_has(o, key))
+        return;
+    snprintf(text, sizeof(text), "%lld", (long long)text_int(o, key, 0));
+    field(name, text);
+}
+
+static void time_field(const json_t *o, const char *key, const char *name)
+{
+    char text[64];
+
+    if (text_has(o, key))
+        field(name, text_when(text_get(o, key, NULL), text, sizeof(text)));
+}
+
+void show_definition(const json_t *d)
+{
+    const char *key;
+    const json_t *v;
+    char text[1024];
+
+    field("kernel", text_get(d, "kernel", NULL));
+    list_field("devices", json_object_get(d, "devices"));
+    list_field("cmdline", json_object_get(d, "cmdline"));
+    field("restart", text_get(d, "restart", NULL));
+    snprintf(text, sizeof(text), "%s%s%s", text_get(d, "ready", ""),
+             text_has(d, "readyPattern") ? ": " : "", text_get(d, "readyPattern", ""));
+    field("ready", text_has(d, "ready") ? text : NULL);
+    bool_field(d, "autostart");
+    bool_field(d, "trusted");
+    bool_field(d, "sandbox");
+    bool_field(d, "pinned");
+    int_field(d, "owner", "owner");
+    json_object_foreach(json_object_get(d, "labels"), key, v)
+    {
+        snprintf(text, sizeof(text), "%s=%s", key, json_string_value(v));
+        field("label", text);
+    }
+}
+
+const char *show_state(const json_t *r, char *buf, size_t size)
+{
+    const char *state = text_get(r, "state", "?"), *cause = text_get(r, "cause", "");
+    bool ready = text_bool(r, "ready", false);
+    bool down = !text_has(r, "pid");
+
+    snprintf(buf, size, "%s%s%s%s", state, ready ? ", ready" : "", down && cause[0] ? ": " : "",
+             down ? cause : "");
+    return buf;
+}
+
+int64_t show_uptime(const json_t *r)
+{
+    int64_t started = text_time(text_get(r, "startedAt", NULL));
+
+    if (!text_has(r, "pid") || started < 0)
+        return -1;
+    return um_clock_wall_ns() / UM_SEC_NS - started;
+}
+
+void show_guest(const json_t *guest)
+{
+    const json_t *d = json_object_get(guest, "definition"), *r = json_object_get(guest, "runtime");
+    char text[1024];
+
+    printf("guest %s\n", text_get(d, "name", "?"));
+    show_definition(d);
+    time_field(guest, "createdAt", "created");
+    int_field(guest, "revision", "revision");
+    puts("\nnow");
+    field("state", show_state(r, text, sizeof(text)));
+    field("wanted", text_get(r, "want", NULL));
+    int_field(r, "pid", "pid");
+    int_field(r, "monitorPid", "monitor pid");
+    int_field(r, "bootNumber", "boot");
+    field("kernel", text_get(r, "kernel", NULL));
+    int_field(r, "cpu", "cpu");
+    if (show_uptime(r) >= 0)
+        field("uptime", text_duration(show_uptime(r), text, sizeof(text)));
+    time_field(r, "startedAt", "started");
+    time_field(r, "kernelUpAt", "kernel up");
+    time_field(r, "readyAt", "ready at");
+    time_field(r, "exitedAt", "exited");
+    int_field(r, "exitStatus", "exit status");
+    int_field(r, "exitSignal", "exit signal");
+    field("cause", text_get(r, "cause", NULL));
+    field("says", text_get(r, "status", NULL));
+    if (text_int(r, "restarts", 0) > 0)
+        int_field(r, "restarts", "restarts");
+}
+
+static int run(struct cli *cli, const struct args *args)
+{
+    struct client_reply reply = CLIENT_REPLY_INIT;
+    bool text;
+    int status;
+
+    status = cli_ask(cli, API_GUEST_GET, text_named(args->word[0]), CLI_SHORT_MS, &reply, &text);
+    if (text)
+        show_guest(json_object_get(reply.params, "guest"));
+    client_reply_done(&reply);
+    return status;
+}
+
+const struct command command_show = {
+    .name = "show",
+    .usage = "GUEST",
+    .summary = "Show a guest's definition and what it does now",
+    .group = GROUP_GUESTS,
+    .words = WORDS_GUEST,
+    .min_words = 1,
+    .max_words = 1,
+    .run = run,
+};

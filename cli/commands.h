@@ -1,0 +1,52 @@
+/*
+ * The list of all commands, in the order help shows them. Adding a command: its file in
+ * meson.build, its descriptor here.
+ */
+#ifndef CLI_COMMANDS_H
+#define CLI_COMMANDS_H
+
+#include "cli/command.h"
+
+#define CLI_COMMANDS(X)                                                                            \
+    X(create)                                                                                      \
+    X(list)                                                                                        \
+    X(show)                                                                                        \
+    X(status)                                                                                      \
+    X(start)                                                                                       \
+    X(stop)                                                                                        \
+    X(reboot)                                                                                      \
+    X(kill)                                                                                        \
+    X(pause)                                                                                       \
+    X(resume)                                                                                      \
+    X(wait)                                                                                        \
+    X(reset_failed)                                                                                \
+    X(remove)                                                                                      \
+    X(run)                                                                                         \
+    X(config)                                                                                      \
+    X(mconsole)                                                                                    \
+    X(console)                                                                                     \
+    X(logs)                                                                                        \
+    X(kernel_list)                                                                                 \
+    X(kernel_probe)                                                                                \
+    X(kernel_add)                                                                                  \
+    X(kernel_rm)                                                                                   \
+    X(image_list)                                                                                  \
+    X(image_build)                                                                                 \
+    X(image_rm)                                                                                    \
+    X(events)                                                                                      \
+    X(job_list)                                                                                    \
+    X(job_show)                                                                                    \
+    X(job_cancel)                                                                                  \
+    X(doctor)                                                                                      \
+    X(settings)                                                                                    \
+    X(shutdown)                                                                                    \
+    X(call)                                                                                        \
+    X(introspect)                                                                                  \
+    X(version)                                                                                     \
+    X(help)
+
+#define X(name) extern const struct command command_##name;
+CLI_COMMANDS(X)
+#undef X
+
+#endif

@@ -1,0 +1,43 @@
+/*
+ * Small conversions between the API's values and what people read.
+ */
+#ifndef CLI_TEXT_H
+#define CLI_TEXT_H
+
+#include "vmcore/base/macros.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Copy without control characters: guests write part of what is shown, and must not be able to
+ * send escape sequences to a terminal. Newlines and tabs stay. Returns buf.
+ */
+const char *text_clean(const char *s, char *buf, size_t size) um_nonnull(1, 2);
+
+/* Members of an object; the fallback when absent, null or of another type. */
+const char *text_get(const json_t *o, const char *key, const char *fallback) um_nonnull(2);
+int64_t text_int(const json_t *o, const char *key, int64_t fallback) um_nonnull(2);
+bool text_bool(const json_t *o, const char *key, bool fallback) um_nonnull(2);
+bool text_has(const json_t *o, const char *key) um_nonnull(2); /* present and not null */
+
+/* RFC 3339 UTC to seconds since the epoch, or -1. */
+int64_t text_time(const char *rfc3339);
+/* `42s`, `3m07s`, `2h05m`, `4d03h`. Returns buf. */
+const char *text_duration(int64_t seconds, char *buf, size_t size) um_nonnull(2);
+/* `2026-11-23 11:15:00Z`, from RFC 3339 with fractions. Returns buf. */
+const char *text_when(const char *rfc3339, char *buf, size_t size) um_nonnull(2);
+
+/* Columns a UTF-8 text takes, one for each code point. */
+size_t text_width(const char *s) um_nonnull(1);
+
+/* {"name": name} */
+json_t *text_named(const char *name) um_nonnull(1) um_check;
+/* Set key to a string unless value is NULL. */
+void text_set(json_t *o, const char *key, const char *value) um_nonnull(1, 2);
+/* {"cwd": ...} for relative paths, if there is a current directory. */
+void text_set_cwd(json_t *o) um_nonnull(1);
+
+#endif

@@ -1,0 +1,142 @@
+#include "cli/words.h"
+
+#include "vmcore/base/str.h"
+
+#include <pwd.h>
+#include <string.h>
+
+typedef enum um_code (*word_fn)(json_t *definition, const char *key, const char *value,
+                                struct um_error *err);
+
+void words_append(json_t *definition, const char *key, const char *value)
+{
+    json_t *list = json_object_get(definition, key);
+
+    if (!json_is_array(list)) {
+        list = json_array();
+        json_object_set_new(definition, key, list);
+    }
+    json_array_append_new(list, json_string(value));
+}
+
+static enum um_code set_text(json_t *definition, const char *key, const char *value,
+                             struct um_error *err)
+{
+    json_object_set_new(definition, key, json_string(value));
+    return UM_OK;
+}
+
+static enum um_code set_bool(json_t *definition, const char *key, const char *value,
+                             struct um_error *err)
+{
+    static const char *const yes[] = {"yes", "on", "true", "1"};
+    static const char *const no[] = {"no", "off", "false", "0"};
+
+    for (size_t i = 0; i < UM_ARRAY_LEN(yes); i++) {
+        if (strcmp(value, yes[i]) != 0 && strcmp(value, no[i]) != 0)
+            continue;
+        json_object_set_new(definition, key, json_boolean(strcmp(value, yes[i]) == 0));
+        return UM_OK;
+    }
+    return um_fail(err, UM_E_USAGE, NULL, key, "%s= must be yes or no, not \"%s\"", key, value);
+}
+
+static enum um_code set_restart(json_t *definition, const char *key, const char *value,
+                                struct um_error *err)
+{
+    static const char *const words[] = {"never", "onFailure", "always"};
+
+    for (size_t i = 0; i < UM_ARRAY_LEN(words); i++)
+        if (strcmp(value, words[i]) == 0)
+            return set_text(definition, key, value, err);
+    return um_fail(err, UM_E_USAGE, NULL, key,
+                   "restart= must be never, onFailure or always, not \"%s\"", value);
+}
+
+static enum um_code set_ready(json_t *definition, const char *key, const char *value,
+                              struct um_error *err)
+{
+    static const char console[] = "console:";
+
+    if (strcmp(value, "notify") == 0 || strcmp(value, "kernel") == 0)
+        return set_text(definition, key, value, err);
+    if (um_str_starts(value, console) && value[sizeof(console) - 1]) {
+        json_object_set_new(definition, "ready", json_string("console"));
+        json_object_set_new(definition, "readyPattern", json_string(value + sizeof(console) - 1));
+        return UM_OK;
+    }
+    return um_fail(err, UM_E_USAGE, NULL, key,
+                   "ready= must be notify, kernel or console:REGEX, not \"%s\"", value);
+}
+
+static enum um_code set_owner(json_t *definition, const char *key, const char *value,
+                              struct um_error *err)
+{
+    const struct passwd *pw;
+    int64_t uid;
+
+    if (!um_parse_int(value, 0, UINT32_MAX - 1, &uid)) {
+        pw = getpwnam(value);
+        if (!pw)
+            return um_fail(err, UM_E_USAGE, NULL, key, "owner= names no user: \"%s\"", value);
+        uid = (int64_t)pw->pw_uid;
+    }
+    json_object_set_new(definition, key, json_integer(uid));
+    return UM_OK;
+}
+
+static const struct {
+    const char *key;
+    word_fn set;
+} plain_keys[] = {
+    {"kernel", set_text},  {"restart", set_restart}, {"ready", set_ready}, {"autostart", set_bool},
+    {"trusted", set_bool}, {"sandbox", set_bool},    {"pinned", set_bool}, {"owner", set_owner},
+};
+
+static enum um_code set_label(json_t *definition, const char *word, struct um_error *err)
+{
+    json_t *labels = json_object_get(definition, "labels");
+    const char *equals = strchr(word, '=');
+
+    if (equals == word)
+        return um_fail(err, UM_E_USAGE, NULL, "label", "a label needs a name: label:KEY=VALUE");
+    if (!json_is_object(labels)) {
+        labels = json_object();
+        json_object_set_new(definition, "labels", labels);
+    }
+    json_object_setn_new(labels, word, (size_t)(equals - word), json_string(equals + 1));
+    return UM_OK;
+}
+
+static enum um_code apply_one(json_t *definition, const char *word, struct um_error *err)
+{
+    const char *equals = strchr(word, '=');
+    size_t len = equals ? (size_t)(equals - word) : 0;
+
+    if (!equals || equals == word) {
+        um_fail(err, UM_E_USAGE, NULL, word, "\"%s\" is not of the form KEY=VALUE", word);
+        return um_hint(err, "words for the kernel's command line go after --");
+    }
+    if (um_str_starts(word, "label:"))
+        return set_label(definition, word + strlen("label:"), err);
+    for (size_t i = 0; i < UM_ARRAY_LEN(plain_keys); i++)
+        if (strlen(plain_keys[i].key) == len && strncmp(plain_keys[i].key, word, len) == 0)
+            return plain_keys[i].set(definition, plain_keys[i].key, equals + 1, err);
+    words_append(definition, "devices", word);
+    return UM_OK;
+}
+
+enum um_code words_apply(json_t *definition, char *const *words, size_t count, struct um_error *err)
+{
+    enum um_code code = UM_OK;
+
+    for (size_t i = 0; i < count && !code; i++)
+        code = apply_one(definition, words[i], err);
+    return code;
+}
+
+void words_cmdline(json_t *definition, char *const *words, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        words_append(definition, "cmdline", words[i]);
+}

@@ -1,0 +1,23 @@
+/*
+ * Words of `create` and `run` into a definition: plain keys fill its fields, everything else is a
+ * device string and goes to `devices` as it is. The daemon judges the values.
+ */
+#ifndef CLI_WORDS_H
+#define CLI_WORDS_H
+
+#include "vmcore/base/error.h"
+
+#include <jansson.h>
+#include <stddef.h>
+
+/* Errors: a word without `=`, or a plain key with an impossible value; the word is err->field. */
+enum um_code words_apply(json_t *definition, char *const *words, size_t count, struct um_error *err)
+    um_nonnull(1) um_check;
+
+/* Words after `--`, appended to `cmdline`. */
+void words_cmdline(json_t *definition, char *const *words, size_t count) um_nonnull(1);
+
+/* Append to an array member, which is made if need be. */
+void words_append(json_t *definition, const char *key, const char *value) um_nonnull(1, 2, 3);
+
+#endif

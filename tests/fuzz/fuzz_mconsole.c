@@ -1,0 +1,64 @@
+/*
+ * What a hostile guest sends us: a sequence of datagrams, each led by a little-endian u16 size. The
+ * first byte of the input chooses the cap of joined replies. Every datagram is decoded as a
+ * notification and as a reply; replies are joined as a lane would.
+ */
+#include "mconsole/wire.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void require(bool truth)
+{
+    if (!truth)
+        abort();
+}
+
+static void try_notify(const uint8_t *data, size_t size)
+{
+    struct mconsole_notify n;
+
+    if (!mconsole_decode_notify(data, size, &n))
+        return;
+    require(n.type <= MCONSOLE_NOTIFY_USER);
+    require(n.len <= MCONSOLE_DATA_MAX && n.len <= size);
+    require(n.data[n.len] == '\0');
+}
+
+static void try_reply(const uint8_t *data, size_t size, struct mconsole_joined *j)
+{
+    struct mconsole_reply part;
+    enum mconsole_join_result result;
+    size_t max = j->max;
+
+    if (!mconsole_decode_reply(data, size, &part))
+        return;
+    require(part.len <= MCONSOLE_DATA_MAX && part.len + 12 <= size);
+    result = mconsole_join(j, &part);
+    require(j->text.len <= max);
+    require(j->text.len <= (size_t)j->parts * MCONSOLE_DATA_MAX);
+    if (result == MCONSOLE_JOIN_MORE)
+        return;
+    um_buf_done(&j->text);
+    *j = (struct mconsole_joined){.max = max};
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct mconsole_joined j = {.max = size > 0 ? (size_t)data[0] * 16 : 0};
+
+    for (size_t at = 1; at + 2 <= size;) {
+        size_t len = data[at] | (size_t)data[at + 1] << 8;
+
+        at += 2;
+        if (len > size - at)
+            len = size - at;
+        try_notify(data + at, len);
+        try_reply(data + at, len, &j);
+        at += len;
+    }
+    um_buf_done(&j.text);
+    return 0;
+}

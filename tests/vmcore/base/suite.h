@@ -1,0 +1,36 @@
+/* The main() of a test program: a table of test functions, one process each. */
+#ifndef TESTS_VMCORE_BASE_SUITE_H
+#define TESTS_VMCORE_BASE_SUITE_H
+
+#include <check.h>
+#include <stdlib.h>
+
+struct suite_test {
+    const TTest **test; /* Check makes a pointer variable of each test */
+    int loops;          /* run for _i = 0 .. loops-1; 0: once */
+};
+
+static inline int suite_run(const char *name, const struct suite_test *tests, size_t count)
+{
+    Suite *suite = suite_create(name);
+    TCase *tcase = tcase_create(name);
+    SRunner *runner = srunner_create(suite);
+    int failed;
+
+    tcase_set_timeout(tcase, 30);
+    for (size_t i = 0; i < count; i++)
+        tcase_add_loop_test(tcase, *tests[i].test, 0, tests[i].loops ? tests[i].loops : 1);
+    suite_add_tcase(suite, tcase);
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+#define SUITE_MAIN(name, tests)                                                                    \
+    int main(void)                                                                                 \
+    {                                                                                              \
+        return suite_run(name, tests, sizeof(tests) / sizeof((tests)[0]));                         \
+    }
+
+#endif

@@ -1,0 +1,147 @@
+#include "tests/vmcore/base/suite.h"
+#include "vmcore/base/clock.h"
+#include "vmcore/base/loop.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct um_loop *loop;
+static char trace[256];
+static int rounds;
+
+static void note(const char *what)
+{
+    strncat(trace, what, sizeof(trace) - strlen(trace) - 1);
+}
+
+static bool after_a(um_unused void *arg)
+{
+    note("A");
+    return rounds > 0 && rounds-- > 0;
+}
+
+static bool after_b(um_unused void *arg)
+{
+    note("B");
+    return false;
+}
+
+static void fire(um_unused void *arg)
+{
+    note("t");
+    rounds = 1;
+    um_loop_stop(loop);
+}
+
+START_TEST(hooks_run_in_order_after_callbacks_until_none_has_more)
+{
+    struct um_timer *timer;
+
+    loop = um_loop_new();
+    ck_assert(um_loop_add_after(loop, after_a, NULL) && um_loop_add_after(loop, after_b, NULL));
+    timer = um_timer_new(loop, fire, NULL);
+    ck_assert(!um_timer_armed(timer));
+    um_timer_arm(timer, 0);
+    ck_assert(um_timer_armed(timer));
+    um_loop_run(loop);
+    ck_assert(!um_timer_armed(timer));
+    /* Before the first wait; then the timer, and twice because A had more. */
+    ck_assert_str_eq(trace, "ABtABAB");
+    um_timer_free(timer);
+    um_loop_free(loop);
+}
+END_TEST
+
+START_TEST(hooks_are_limited_not_overrun)
+{
+    int added = 0;
+
+    loop = um_loop_new();
+    while (added < 1000 && um_loop_add_after(loop, after_b, NULL))
+        added++;
+    ck_assert_int_lt(added, 1000);
+    um_loop_free(loop);
+}
+END_TEST
+
+static struct um_watch *watch;
+
+static void both_ready(int fd, um_unused unsigned ready, um_unused void *arg)
+{
+    char c;
+
+    note(read(fd, &c, 1) == 1 ? "r" : "-");
+    um_watch_free(watch); /* the write event of the same round must not come */
+    um_loop_stop(loop);
+}
+
+START_TEST(a_watch_may_be_freed_in_its_own_callback)
+{
+    int fds[2];
+
+    loop = um_loop_new();
+    ck_assert_int_eq(pipe(fds), 0);
+    ck_assert_int_eq(write(fds[1], "x", 1), 1);
+    watch = um_watch_new(loop, fds[0], UM_READ | UM_WRITE, both_ready, NULL);
+    um_loop_run(loop);
+    ck_assert_str_eq(trace, "r");
+    um_loop_free(loop);
+}
+END_TEST
+
+static void on_signal(int signo, um_unused void *arg)
+{
+    note(signo == SIGUSR1 ? "u" : "?");
+    um_loop_stop(loop);
+}
+
+START_TEST(signals_are_callbacks)
+{
+    struct um_signal *s;
+
+    loop = um_loop_new();
+    s = um_signal_new(loop, SIGUSR1, on_signal, NULL);
+    raise(SIGUSR1);
+    um_loop_run(loop);
+    ck_assert_str_eq(trace, "u");
+    um_signal_free(s);
+    um_signal_free(NULL);
+    um_loop_free(loop);
+}
+END_TEST
+
+START_TEST(times_are_written_in_utc)
+{
+    char text[UM_CLOCK_TEXT_SIZE];
+
+    ck_assert_str_eq(um_clock_rfc3339(INT64_C(1795432500123456789), text),
+                     "2026-11-23T11:15:00.123456Z");
+    ck_assert_str_eq(um_clock_rfc3339(0, text), "1970-01-01T00:00:00.000000Z");
+    ck_assert_str_eq(um_clock_rfc3339(-1000, text), "1969-12-31T23:59:59.999999Z");
+}
+END_TEST
+
+START_TEST(clocks_and_identities_of_processes_are_steady)
+{
+    int64_t t = um_clock_mono_ns(), start = um_clock_process_start(getpid());
+
+    ck_assert_int_le(t, um_clock_mono_ns());
+    ck_assert_int_gt(start, 0);
+    ck_assert_int_eq(start, um_clock_process_start(getpid()));
+    ck_assert_int_ge(start, um_clock_process_start(getppid()));
+    ck_assert_int_eq(um_clock_process_start(0x7ffffff0), -1);
+    ck_assert_uint_eq(strlen(um_clock_boot_id()), 36);
+}
+END_TEST
+
+static const struct suite_test tests[] = {
+    {&hooks_run_in_order_after_callbacks_until_none_has_more, 0},
+    {&hooks_are_limited_not_overrun, 0},
+    {&a_watch_may_be_freed_in_its_own_callback, 0},
+    {&signals_are_callbacks, 0},
+    {&times_are_written_in_utc, 0},
+    {&clocks_and_identities_of_processes_are_steady, 0},
+};
+SUITE_MAIN("loop", tests)

@@ -1,0 +1,199 @@
+/*
+ * What follows the end of a guest.
+ */
+#include "vmcore/guest/policy.h"
+
+#include <check.h>
+#include <string.h>
+
+#define EXITED(n)   ((n) << 8)
+#define SIGNALED(n) (n)
+
+static struct policy_input input(enum guest_restart restart, int wait_status)
+{
+    return (struct policy_input){
+        .end = {.kind = POLICY_END_EXIT, .wait_status = wait_status, .uptime_ms = 5000},
+        .restart = restart,
+        .want_up = true,
+    };
+}
+
+static struct policy_verdict decide(const struct policy_input *in)
+{
+    struct policy_verdict v;
+
+    policy_decide(in, &v);
+    return v;
+}
+
+START_TEST(a_clean_end_stays_down_unless_restart_is_always)
+{
+    for (int r = 0; r < RESTART_COUNT; r++) {
+        struct policy_input in = input((enum guest_restart)r, EXITED(0));
+        struct policy_verdict v = decide(&in);
+
+        ck_assert_int_eq(v.event, r == RESTART_ALWAYS ? GUEST_R_RETRY : GUEST_R_DONE);
+        ck_assert(v.want_up == (r == RESTART_ALWAYS));
+    }
+}
+END_TEST
+
+START_TEST(a_failure_is_retried_or_shown)
+{
+    static const int statuses[] = {EXITED(3), SIGNALED(6), SIGNALED(9)};
+
+    for (size_t i = 0; i < UM_ARRAY_LEN(statuses); i++)
+        for (int r = 0; r < RESTART_COUNT; r++) {
+            struct policy_input in = input((enum guest_restart)r, statuses[i]);
+            struct policy_verdict v = decide(&in);
+
+            ck_assert_int_eq(v.event, r == RESTART_NEVER ? GUEST_R_FAIL : GUEST_R_RETRY);
+            ck_assert_uint_eq(v.failures, 1);
+            if (r != RESTART_NEVER)
+                ck_assert_int_eq(v.delay_ms, POLICY_DELAY_MIN_MS);
+        }
+}
+END_TEST
+
+START_TEST(a_panic_or_a_time_limit_is_a_failure_whatever_the_status)
+{
+    struct policy_input in = input(RESTART_ON_FAILURE, EXITED(0));
+
+    in.end.panicked = true;
+    ck_assert_int_eq(decide(&in).event, GUEST_R_RETRY);
+    in.end.panicked = false;
+    in.end.timed_out = true;
+    ck_assert_int_eq(decide(&in).event, GUEST_R_RETRY);
+}
+END_TEST
+
+START_TEST(five_failures_in_a_row_are_enough)
+{
+    struct policy_input in = input(RESTART_ON_FAILURE, EXITED(1));
+    int64_t delay = POLICY_DELAY_MIN_MS;
+
+    for (unsigned i = 1; i < POLICY_FAILURES_MAX; i++, delay *= 2) {
+        struct policy_verdict v = decide(&in);
+
+        ck_assert_int_eq(v.event, GUEST_R_RETRY);
+        ck_assert_int_eq(v.delay_ms, delay);
+        ck_assert_uint_eq(v.failures, i);
+        in.failures = v.failures;
+    }
+    ck_assert_int_eq(decide(&in).event, GUEST_R_FAIL);
+    ck_assert(!decide(&in).want_up);
+}
+END_TEST
+
+START_TEST(a_long_life_forgets_earlier_failures)
+{
+    struct policy_input in = input(RESTART_ON_FAILURE, EXITED(1));
+
+    in.failures = POLICY_FAILURES_MAX;
+    in.end.uptime_ms = POLICY_STABLE_MS;
+    ck_assert_int_eq(decide(&in).event, GUEST_R_RETRY);
+    ck_assert_uint_eq(decide(&in).failures, 1);
+}
+END_TEST
+
+START_TEST(restart_always_backs_off_but_never_fails_on_clean_ends)
+{
+    struct policy_input in = input(RESTART_ALWAYS, EXITED(0));
+    int64_t last = 0;
+
+    for (int i = 0; i < 5000; i++) {
+        struct policy_verdict v = decide(&in);
+
+        ck_assert_int_eq(v.event, GUEST_R_RETRY);
+        ck_assert_int_ge(v.delay_ms, last);
+        ck_assert_int_le(v.delay_ms, POLICY_DELAY_MAX_MS);
+        last = v.delay_ms;
+        in.failures = v.failures;
+    }
+    ck_assert_int_eq(last, POLICY_DELAY_MAX_MS);
+}
+END_TEST
+
+START_TEST(a_user_who_stopped_it_is_obeyed_and_one_who_started_it_again_too)
+{
+    struct policy_input in = input(RESTART_ALWAYS, SIGNALED(9));
+
+    in.want_up = false;
+    in.failures = 3;
+    ck_assert_int_eq(decide(&in).event, GUEST_R_DONE);
+    ck_assert_uint_eq(decide(&in).failures, 0);
+    in.want_up = in.start_asked = true;
+    in.restart = RESTART_NEVER;
+    ck_assert_int_eq(decide(&in).event, GUEST_R_RETRY);
+    ck_assert_int_eq(decide(&in).delay_ms, 0);
+}
+END_TEST
+
+START_TEST(errors_that_stay_are_not_retried)
+{
+    struct policy_input in = input(RESTART_ALWAYS, 0);
+
+    in.end.kind = POLICY_END_PREPARE;
+    ck_assert_int_eq(decide(&in).event, GUEST_R_FAIL);
+    in.end.retryable = true;
+    ck_assert_int_eq(decide(&in).event, GUEST_R_RETRY);
+    in.end.kind = POLICY_END_LOST;
+    in.end.retryable = false;
+    ck_assert_int_eq(decide(&in).event, GUEST_R_RETRY);
+    in.end.kind = POLICY_END_CANCEL;
+    ck_assert_int_eq(decide(&in).event, GUEST_R_DONE);
+}
+END_TEST
+
+static const struct {
+    struct policy_end end;
+    const char *text;
+} causes[] = {
+    {{.kind = POLICY_END_EXIT, .wait_status = EXITED(0)}, "powered off"},
+    {{.kind = POLICY_END_EXIT, .wait_status = EXITED(3)}, "exit status 3"},
+    {{.kind = POLICY_END_EXIT, .wait_status = SIGNALED(9)}, "killed by signal 9 (Killed)"},
+    {{.kind = POLICY_END_EXIT, .wait_status = SIGNALED(6)},
+     "killed by signal 6 (Aborted), probably a kernel panic"},
+    {{.kind = POLICY_END_EXIT, .wait_status = SIGNALED(6), .panicked = true, .text = "no init"},
+     "kernel panic: no init"},
+    {{.kind = POLICY_END_EXIT, .wait_status = SIGNALED(6), .panicked = true}, "kernel panic"},
+    {{.kind = POLICY_END_EXIT, .wait_status = SIGNALED(9), .timed_out = true}, "not ready in time"},
+    {{.kind = POLICY_END_EXIT, .wait_status = EXITED(0), .stopping = true}, "stopped"},
+    {{.kind = POLICY_END_EXIT, .wait_status = SIGNALED(9), .stopping = true}, "killed"},
+    {{.kind = POLICY_END_LOST}, "monitor died"},
+    {{.kind = POLICY_END_PREPARE, .text = "disk is gone"}, "cannot start: disk is gone"},
+    {{.kind = POLICY_END_SPAWN}, "cannot start: its monitor could not be started"},
+    {{.kind = POLICY_END_CANCEL}, "stopped before it was started"},
+};
+
+START_TEST(causes_read_well)
+{
+    char buf[200], small[8];
+
+    ck_assert_str_eq(policy_cause(&causes[_i].end, buf, sizeof(buf)), causes[_i].text);
+    ck_assert_uint_lt(strlen(policy_cause(&causes[_i].end, small, sizeof(small))), sizeof(small));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("policy");
+    TCase *t = tcase_create("end");
+    SRunner *r = srunner_create(s);
+    int failed;
+
+    tcase_add_test(t, a_clean_end_stays_down_unless_restart_is_always);
+    tcase_add_test(t, a_failure_is_retried_or_shown);
+    tcase_add_test(t, a_panic_or_a_time_limit_is_a_failure_whatever_the_status);
+    tcase_add_test(t, five_failures_in_a_row_are_enough);
+    tcase_add_test(t, a_long_life_forgets_earlier_failures);
+    tcase_add_test(t, restart_always_backs_off_but_never_fails_on_clean_ends);
+    tcase_add_test(t, a_user_who_stopped_it_is_obeyed_and_one_who_started_it_again_too);
+    tcase_add_test(t, errors_that_stay_are_not_retried);
+    tcase_add_loop_test(t, causes_read_well, 0, UM_ARRAY_LEN(causes));
+    suite_add_tcase(s, t);
+    srunner_run_all(r, CK_NORMAL);
+    failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}

@@ -1,0 +1,298 @@
+/*
+ * The daemon as a whole: opens everything in order, wires the after-phase, closes everything. The
+ * order of the after-phase is the design: drain the machines, store, commit, run effects, feed
+ * events, send replies.
+ */
+#include "umld/balance.h"
+#include "umld/db.h"
+#include "umld/events.h"
+#include "umld/failpoint.h"
+#include "umld/guest.h"
+#include "umld/images.h"
+#include "umld/jobs.h"
+#include "umld/kernels.h"
+#include "umld/server.h"
+#include "umld/settings.h"
+#include "umld/umld.h"
+#include "vmcore/base/clock.h"
+#include "vmcore/base/fd.h"
+#include "vmcore/base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool after(void *arg)
+{
+    struct umld *umld = arg;
+    bool more;
+
+    guests_drain(umld->guests);
+    guests_store(umld->guests);
+    if (db_dirty(umld->db))
+        failpoint("before-commit");
+    if (!db_commit(umld->db)) {
+        um_log(UM_LOG_ERROR, "the database cannot be written; trying again in a second");
+        um_timer_arm(umld->commit_again, UM_SEC_NS);
+        return false;
+    }
+    failpoint("after-commit");
+    more = guests_effects(umld->guests);
+    /*
+     * Effects, and handlers of requests that arrive in one go, write too: events and replies wait
+     * for that commit. An event that was seen must never be lost, or its number given again.
+     */
+    if (db_dirty(umld->db))
+        return true;
+    more = events_after(umld->events) || more;
+    return api_server_after(umld->server) || more;
+}
+
+/* The after-phase that follows tries once more. */
+static void commit_again(um_unused void *arg)
+{
+}
+
+/* Roles: root and the daemon's own user are admins; a guest's owner is its owner; others may look.
+ */
+static enum api_role role_of(struct umld *umld, uid_t uid,
+                             um_unused const struct api_method *method, const json_t *params)
+{
+    const char *name = json_string_value(json_object_get(params, "name"));
+    struct guest *g = name ? guest_find(umld, name) : NULL;
+
+    if (uid == 0 || uid == geteuid())
+        return API_ROLE_ADMIN;
+    if (g && g->def.owner == uid)
+        return API_ROLE_OWNER;
+    return API_ROLE_VIEWER;
+}
+
+static enum um_code take_lock(const char *dir, const char *what, int *ret_fd, struct um_error *err)
+{
+    char path[700], pid[24] = "";
+    int fd;
+
+    snprintf(path, sizeof(path), "%s/lock", dir);
+    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return um_fail_errno(err, errno, path, "cannot open the lock file");
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        ssize_t n = read(fd, pid, sizeof(pid) - 1);
+
+        pid[n > 0 ? strcspn(pid, "\n") : 0] = '\0';
+        close(fd);
+        um_fail(err, UM_E_BUSY, dir, NULL, "another umld (pid %s) is using this %s directory",
+                pid[0] ? pid : "unknown", what);
+        return um_hint(err, "use it, stop it (umlctl shutdown), or choose other directories");
+    }
+    if (ftruncate(fd, 0) < 0 || dprintf(fd, "%d\n", (int)getpid()) < 0)
+        um_log(UM_LOG_WARNING, "%s: cannot be written", path);
+    *ret_fd = fd;
+    return UM_OK;
+}
+
+static enum um_code own_directory(const char *path, mode_t mode, struct um_error *err)
+{
+    struct stat st;
+    enum um_code code = um_mkdir_parents(path, mode, err);
+
+    if (code)
+        return code;
+    /* /tmp/umld-UID may have been made by somebody else first. */
+    if (lstat(path, &st) < 0 || !S_ISDIR(st.st_mode) ||
+        (st.st_uid != geteuid() && geteuid() != 0)) {
+        um_fail(err, UM_E_DENIED, path, NULL, "is not a directory of this user");
+        return um_hint(err, "remove it, or set UMLD_RUN_DIR and UMLD_STATE_DIR");
+    }
+    return UM_OK;
+}
+
+static enum um_code make_top_directories(const struct umld *umld, struct um_error *err)
+{
+    enum um_code code = own_directory(umld->paths.run_dir, 0700, err);
+
+    /* Everybody may reach the socket of system mode; what they may do is decided inside. */
+    if (!code && chmod(umld->paths.run_dir, umld->system ? 0755 : 0700) < 0)
+        code = um_fail_errno(err, errno, umld->paths.run_dir, "cannot set its mode");
+    return code ? code : own_directory(umld->paths.state_dir, 0700, err);
+}
+
+static enum um_code make_inner_directories(const struct umld *umld, struct um_error *err)
+{
+    char path[700];
+    enum um_code code;
+
+    snprintf(path, sizeof(path), "%s/g", umld->paths.run_dir);
+    code = um_mkdir_parents(path, 0700, err);
+    snprintf(path, sizeof(path), "%s/guests", umld->paths.state_dir);
+    return code ? code : um_mkdir_parents(path, 0700, err);
+}
+
+static enum um_code become(struct umld *umld, const char *user, struct um_error *err)
+{
+    struct passwd *pw = getpwnam(user);
+
+    if (!pw) {
+        um_fail(err, UM_E_BAD_CONFIG, user, NULL, "there is no such user");
+        return um_hint(err, "create it: useradd --system --home-dir /var/lib/umld %s", user);
+    }
+    if (geteuid() == pw->pw_uid)
+        return UM_OK;
+    if (chown(umld->paths.run_dir, pw->pw_uid, pw->pw_gid) < 0 ||
+        chown(umld->paths.state_dir, pw->pw_uid, pw->pw_gid) < 0 ||
+        initgroups(user, pw->pw_gid) < 0 || setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) < 0 ||
+        setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid) < 0)
+        return um_fail_errno(err, errno, user, "cannot become this user");
+    return UM_OK;
+}
+
+static void raise_limits(void)
+{
+    struct rlimit limit;
+
+    /* A guest costs the daemon a few descriptors; hundreds need more than the usual 1024. */
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static enum um_code open_state(struct umld *umld, struct um_error *err)
+{
+    char path[700];
+    enum um_code code;
+
+    snprintf(path, sizeof(path), "%s/umld.db", umld->paths.state_dir);
+    code = db_open(path, &umld->db, err);
+    if (code)
+        return code;
+    umld->commit_again = um_timer_new(umld->loop, commit_again, umld);
+    umld->settings = settings_new(umld);
+    umld->events = events_new(umld);
+    umld->jobs = jobs_new(umld);
+    umld->kernels = kernels_new(umld);
+    umld->images = images_new(umld);
+    umld->guests = guests_new(umld);
+    umld->balance = balance_new(umld);
+    if (!umld->commit_again || !umld->settings || !umld->events || !umld->jobs || !umld->kernels ||
+        !umld->images || !umld->guests || !umld->balance)
+        return um_fail(err, UM_E_NO_RESOURCES, "umld", NULL, "out of memory");
+    code = kernels_load(umld, err);
+    return code ? code : guests_load(umld, err);
+}
+
+static enum um_code serve(struct umld *umld, struct um_error *err)
+{
+    int fd;
+    enum um_code code =
+        um_unix_listen(umld->paths.socket, SOCK_STREAM, umld->system ? 0666 : 0600, &fd, err);
+
+    if (code)
+        return code;
+    umld->server = api_server_new(umld->loop, umld, fd, &api_server_default_limits, role_of);
+    if (!umld->server)
+        return um_fail(err, UM_E_NO_RESOURCES, "umld", NULL, "out of memory");
+    return UM_OK;
+}
+
+enum um_code umld_start(const struct umld_options *options, struct umld **ret, struct um_error *err)
+{
+    struct umld *umld = calloc(1, sizeof(*umld));
+    enum um_code code = UM_OK;
+
+    if (!umld)
+        return um_fail(err, UM_E_NO_RESOURCES, "umld", NULL, "out of memory");
+    umld->paths = options->paths;
+    umld->system = options->system;
+    umld->lock_fd = umld->state_lock_fd = -1;
+    umld->started_ns = um_clock_wall_ns();
+    umask(077);
+    raise_limits();
+    code = make_top_directories(umld, err);
+    if (!code && options->user)
+        code = become(umld, options->user, err);
+    if (!code)
+        code = make_inner_directories(umld, err);
+    if (!code)
+        code = take_lock(umld->paths.run_dir, "run", &umld->lock_fd, err);
+    if (!code)
+        code = take_lock(umld->paths.state_dir, "state", &umld->state_lock_fd, err);
+    if (!code && !(umld->loop = um_loop_new()))
+        code = um_fail(err, UM_E_NO_RESOURCES, "umld", NULL, "cannot make an event loop");
+    if (!code)
+        code = open_state(umld, err);
+    if (!code && !options->check_only) {
+        jobs_recover(umld);
+        images_recover(umld);
+        code = serve(umld, err);
+    }
+    if (!code && !options->check_only) {
+        guests_adopt(umld);
+        events_emit(umld, "daemon.started", "umld", "version", UMLD_VERSION, NULL);
+        if (!um_loop_add_after(umld->loop, after, umld))
+            code = um_fail(err, UM_E_INTERNAL, "umld", NULL, "too many hooks");
+    }
+    if (code) {
+        umld_free(umld);
+        return code;
+    }
+    *ret = umld;
+    return UM_OK;
+}
+
+static void on_quit_signal(int signo, void *arg)
+{
+    um_log(UM_LOG_NOTICE, "ending on signal %d; guests go on", signo);
+    umld_quit(arg);
+}
+
+void umld_run(struct umld *umld)
+{
+    struct um_signal *term = um_signal_new(umld->loop, SIGTERM, on_quit_signal, umld);
+    struct um_signal *intr = um_signal_new(umld->loop, SIGINT, on_quit_signal, umld);
+
+    um_log(UM_LOG_NOTICE, "serving %s, state in %s, %d guests", umld->paths.socket,
+           umld->paths.state_dir, guest_count(umld));
+    um_loop_run(umld->loop);
+    um_signal_free(term);
+    um_signal_free(intr);
+}
+
+void umld_quit(struct umld *umld)
+{
+    um_loop_stop(umld->loop);
+}
+
+void umld_free(struct umld *umld)
+{
+    if (!umld)
+        return;
+    if (umld->server)
+        unlink(umld->paths.socket);
+    guests_adopt_done(umld);
+    guests_free(umld->guests);
+    api_server_free(umld->server);
+    balance_free(umld->balance);
+    images_free(umld->images);
+    kernels_free(umld->kernels);
+    jobs_free(umld->jobs);
+    events_free(umld->events);
+    settings_free(umld->settings);
+    um_timer_free(umld->commit_again);
+    db_close(umld->db);
+    um_loop_free(umld->loop);
+    um_fd_close(&umld->lock_fd);
+    um_fd_close(&umld->state_lock_fd);
+    free(umld);
+}

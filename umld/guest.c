@@ -1,0 +1,444 @@
+#include "umld/guest.h"
+
+#include "umld/db.h"
+#include "umld/events.h"
+#include "umld/failpoint.h"
+#include "vmcore/base/clock.h"
+#include "vmcore/base/fd.h"
+#include "vmcore/base/log.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BUCKETS = 1024 };
+
+struct guests {
+    struct umld *umld;
+    struct guest *by_name[BUCKETS];
+    struct guest **list; /* in the order of creation; internal ones are not here */
+    int count, room;
+    struct guest *active;
+    int slots_used; /* guests booting now */
+};
+
+static unsigned bucket_of(const char *name)
+{
+    unsigned h = 5381;
+
+    for (; *name; name++)
+        h = h * 33 + (unsigned char)*name;
+    return h % BUCKETS;
+}
+
+struct guests *guests_new(struct umld *umld)
+{
+    struct guests *guests = calloc(1, sizeof(*guests));
+
+    if (guests)
+        guests->umld = umld;
+    return guests;
+}
+
+static void guest_free(struct guest *g)
+{
+    guest_waiters_end(g);
+    monitor_close(g);
+    guest_lanes_close(g);
+    guest_plan_free(g);
+    um_timer_free(g->limit);
+    um_timer_free(g->step);
+    guest_definition_done(&g->def);
+    free(g->kernel_path);
+    free(g->cause);
+    free(g->status);
+    free((char *)(uintptr_t)g->end.text);
+    free(g);
+}
+
+void guests_free(struct guests *guests)
+{
+    if (!guests)
+        return;
+    /* What answers a cut-off command looks its guest up: all must still be there. */
+    for (int i = 0; i < guests->count; i++)
+        guest_lanes_close(guests->list[i]);
+    for (int i = 0; i < guests->count; i++)
+        guest_free(guests->list[i]);
+    free(guests->list);
+    free(guests);
+}
+
+struct guest *guest_find(struct umld *umld, const char *name)
+{
+    for (struct guest *g = umld->guests->by_name[bucket_of(name)]; g; g = g->next_name)
+        if (!g->removed && strcmp(g->def.name, name) == 0)
+            return g;
+    return NULL;
+}
+
+struct guest *guest_by_id(struct umld *umld, int64_t id)
+{
+    const struct guests *guests = umld->guests;
+    int low = 0, high = guests->count;
+
+    /* Ids rise in the order of creation, so the list is sorted by them. */
+    while (low < high) {
+        int middle = (low + high) / 2;
+
+        if (guests->list[middle]->id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < guests->count && guests->list[low]->id == id && !guests->list[low]->removed
+               ? guests->list[low]
+               : NULL;
+}
+
+int guest_count(const struct umld *umld)
+{
+    return umld->guests->count;
+}
+
+struct guest *guest_list(const struct umld *umld, int index)
+{
+    return umld->guests->list[index];
+}
+
+void guest_each(struct umld *umld, guest_each_fn fn, void *arg)
+{
+    for (int i = 0; i < umld->guests->count; i++)
+        if (!umld->guests->list[i]->removed)
+            fn(umld->guests->list[i], arg);
+}
+
+static void activate(struct guest *g)
+{
+    struct guests *guests = g->umld->guests;
+
+    if (g->active)
+        return;
+    g->active = true;
+    g->next_active = guests->active;
+    guests->active = g;
+}
+
+void guest_touch(struct guest *g)
+{
+    g->dirty = true;
+    activate(g);
+}
+
+void guest_effect(struct guest *g, unsigned effects)
+{
+    g->effects |= effects;
+    activate(g);
+}
+
+void guest_post(struct guest *g, enum guest_event event)
+{
+    if (g->removed)
+        return;
+    if (g->inbox_count == GUEST_INBOX_MAX) {
+        um_log(UM_LOG_ERROR, "guest %s: inbox full, %s dropped", g->def.name,
+               guest_event_name(event));
+        return;
+    }
+    g->inbox[g->inbox_count++] = (unsigned char)event;
+    activate(g);
+}
+
+static void limit_expired(void *arg)
+{
+    guest_post(arg, GUEST_T_EXPIRED);
+}
+
+static void step_expired(void *arg)
+{
+    guest_ladder_step(arg);
+}
+
+struct guest *guest_new(struct umld *umld, struct guest_definition *def)
+{
+    struct guest *g = calloc(1, sizeof(*g));
+
+    if (!g)
+        return NULL;
+    g->umld = umld;
+    g->wait_status = -1;
+    g->cpu = -1;
+    g->asked = "";
+    g->limit = um_timer_new(umld->loop, limit_expired, g);
+    g->step = um_timer_new(umld->loop, step_expired, g);
+    if (!g->limit || !g->step) {
+        um_timer_free(g->limit);
+        um_timer_free(g->step);
+        free(g);
+        return NULL;
+    }
+    g->def = *def;
+    *def = GUEST_DEFINITION_INIT;
+    return g;
+}
+
+bool guests_add(struct guests *guests, struct guest *g)
+{
+    unsigned b = bucket_of(g->def.name);
+
+    if (guests->count == guests->room) {
+        int room = guests->room ? guests->room * 2 : 64;
+        struct guest **list = realloc(guests->list, (size_t)room * sizeof(struct guest *));
+
+        if (!list)
+            return false;
+        guests->list = list;
+        guests->room = room;
+    }
+    guests->list[guests->count++] = g;
+    g->next_name = guests->by_name[b];
+    guests->by_name[b] = g;
+    return true;
+}
+
+static void guests_take_out(struct guests *guests, struct guest *g)
+{
+    struct guest **link = &guests->by_name[bucket_of(g->def.name)];
+
+    while (*link && *link != g)
+        link = &(*link)->next_name;
+    if (*link)
+        *link = g->next_name;
+    for (int i = 0; i < guests->count; i++)
+        if (guests->list[i] == g) {
+            guests->count--;
+            memmove(&guests->list[i], &guests->list[i + 1],
+                    (size_t)(guests->count - i) * sizeof(struct guest *));
+            break;
+        }
+}
+
+const char *guest_object(const struct guest *g, char *buf, size_t size)
+{
+    snprintf(buf, size, "guest \"%s\"", g->def.name);
+    return buf;
+}
+
+void guest_set_cause(struct guest *g, const char *text)
+{
+    char *copy = text && text[0] ? strdup(text) : NULL;
+
+    free(g->cause);
+    g->cause = copy;
+    guest_touch(g);
+}
+
+const char *guest_path(const struct guest *g, enum guest_path which, char buf[GUEST_PATH_SIZE])
+{
+    static const struct {
+        bool state;
+        const char *tail;
+    } rows[] = {
+        [GUEST_PATH_DIR] = {false, ""},        [GUEST_PATH_INNER] = {false, "/in"},
+        [GUEST_PATH_SOCKET] = {false, "/mon"}, [GUEST_PATH_MCONSOLE] = {false, "/in/uml/mconsole"},
+        [GUEST_PATH_STATE] = {true, ""},       [GUEST_PATH_LOG] = {true, "/log"},
+        [GUEST_PATH_EXIT] = {true, "/exit"},
+    };
+
+    snprintf(buf, GUEST_PATH_SIZE, "%s/%s/%s%s",
+             rows[which].state ? g->umld->paths.state_dir : g->umld->paths.run_dir,
+             rows[which].state ? "guests" : "g", g->def.name, rows[which].tail);
+    return buf;
+}
+
+enum um_code guest_create(struct umld *umld, struct guest_definition *def, struct guest **ret,
+                          struct um_error *err)
+{
+    char object[96];
+    struct guest *g;
+
+    snprintf(object, sizeof(object), "guest \"%s\"", def->name);
+    if (guest_find(umld, def->name)) {
+        um_fail(err, UM_E_EXISTS, object, "name", "the name is taken");
+        return um_hint(err, "choose another name, or remove it: umlctl remove %s", def->name);
+    }
+    g = guest_definition_note_origins(def) ? guest_new(umld, def) : NULL;
+    if (!g || !guests_add(umld->guests, g))
+        return um_fail(err, UM_E_NO_RESOURCES, object, NULL, "out of memory");
+    g->revision = 1;
+    g->created_ns = um_clock_wall_ns();
+    if (!guest_store_definition(g, true)) {
+        guests_take_out(umld->guests, g);
+        guest_free(g);
+        return um_fail(err, UM_E_NO_RESOURCES, object, NULL,
+                       "cannot be stored (see the daemon's log)");
+    }
+    events_emit(umld, "guest.defined", g->def.name, NULL);
+    um_log(UM_LOG_INFO, "guest %s: defined", g->def.name);
+    *ret = g;
+    return UM_OK;
+}
+
+enum um_code guest_create_internal(struct umld *umld, struct guest_definition *def,
+                                   struct guest **ret, struct um_error *err)
+{
+    struct guest *g = guest_new(umld, def);
+
+    if (!g)
+        return um_fail(err, UM_E_NO_RESOURCES, "probe guest", NULL, "out of memory");
+    *ret = g;
+    return UM_OK;
+}
+
+enum um_code guest_redefine(struct guest *g, struct guest_definition *def, struct um_error *err)
+{
+    struct guest_definition old = g->def;
+    char object[96], revision[24];
+
+    if (!guest_definition_note_origins(def))
+        return um_fail(err, UM_E_NO_RESOURCES, guest_object(g, object, sizeof(object)), NULL,
+                       "out of memory");
+    g->def = *def;
+    g->revision++;
+    if (!guest_store_definition(g, false)) {
+        g->def = old;
+        g->revision--;
+        return um_fail(err, UM_E_NO_RESOURCES, guest_object(g, object, sizeof(object)), NULL,
+                       "cannot be stored (see the daemon's log)");
+    }
+    guest_definition_done(&old);
+    *def = GUEST_DEFINITION_INIT;
+    snprintf(revision, sizeof(revision), "%" PRId64, g->revision);
+    events_emit(g->umld, "guest.changed", g->def.name, "revision", revision, NULL);
+    return UM_OK;
+}
+
+void guest_remove(struct guest *g)
+{
+    char path[GUEST_PATH_SIZE];
+
+    um_remove_tree(guest_path(g, GUEST_PATH_DIR, path));
+    um_remove_tree(guest_path(g, GUEST_PATH_STATE, path));
+    if (g->id) {
+        db_run(g->umld->db, DBQ_GUEST_DELETE, g->id);
+        events_emit(g->umld, "guest.removed", g->def.name, NULL);
+        um_log(UM_LOG_INFO, "guest %s: removed", g->def.name);
+    }
+    g->removed = true;
+    activate(g);
+}
+
+void guests_drain(struct guests *guests)
+{
+    for (struct guest *g = guests->active; g; g = g->next_active) {
+        unsigned char events[GUEST_INBOX_MAX];
+        unsigned count = g->inbox_count;
+
+        /* What an action posts is for the next pass: first this one is committed. */
+        memcpy(events, g->inbox, count);
+        g->inbox_count = 0;
+        for (unsigned i = 0; i < count; i++)
+            guest_step(g, (enum guest_event)events[i]);
+        if (count)
+            guest_waiters_check(g);
+    }
+}
+
+void guests_store(struct guests *guests)
+{
+    for (struct guest *g = guests->active; g; g = g->next_active)
+        if (g->dirty && !g->removed)
+            guest_store(g);
+}
+
+bool guest_slot_take(struct guest *g, int limit)
+{
+    struct guests *guests = g->umld->guests;
+
+    if (!g->has_slot && guests->slots_used >= limit) {
+        g->wants_slot = true;
+        return false;
+    }
+    if (!g->has_slot)
+        guests->slots_used++;
+    g->has_slot = true;
+    g->wants_slot = false;
+    return true;
+}
+
+void guest_slot_release(struct guest *g)
+{
+    struct guests *guests = g->umld->guests;
+
+    g->wants_slot = false;
+    if (!g->has_slot)
+        return;
+    g->has_slot = false;
+    guests->slots_used--;
+    for (int i = 0; i < guests->count; i++)
+        if (guests->list[i]->wants_slot) {
+            guest_effect(guests->list[i], EFFECT_PREPARE);
+            return;
+        }
+}
+
+static const struct {
+    enum guest_effect effect;
+    void (*run)(struct guest *g);
+} effect_rows[] = {
+    {EFFECT_PREPARE, guest_prepare},
+    {EFFECT_SPAWN, guest_spawn},
+    {EFFECT_PAUSE, guest_pause},
+    {EFFECT_RESUME, guest_resume},
+    {EFFECT_LADDER, guest_ladder},
+    {EFFECT_HALT, guest_halt_now},
+    {EFFECT_REBOOT, guest_reboot},
+    {EFFECT_KILL, guest_kill},
+    {EFFECT_RELEASE, guest_release},
+    {EFFECT_REATTACH, guest_reattach},
+    {EFFECT_FORGET, guest_drop_exit_record},
+};
+
+static void run_effects(struct guest *g)
+{
+    unsigned effects = g->effects;
+
+    if (!effects)
+        return;
+    failpoint_guest("stored", g);
+    g->effects = 0;
+    for (size_t i = 0; i < UM_ARRAY_LEN(effect_rows); i++)
+        if (effects & effect_rows[i].effect)
+            effect_rows[i].run(g);
+    failpoint_guest("done", g);
+}
+
+bool guests_effects(struct guests *guests)
+{
+    struct guest *list = guests->active;
+    bool more = false;
+
+    guests->active = NULL;
+    while (list) {
+        struct guest *g = list;
+
+        list = g->next_active;
+        g->active = false;
+        if (g->removed) {
+            void (*on_end)(struct guest *, void *) = g->on_end;
+
+            if (on_end)
+                on_end(g, g->internal_arg);
+            guests_take_out(guests, g);
+            guest_free(g);
+            continue;
+        }
+        run_effects(g);
+        if (g->dirty || g->inbox_count || g->effects)
+            activate(g);
+    }
+    for (struct guest *g = guests->active; g; g = g->next_active)
+        more = more || g->inbox_count || g->effects || g->removed;
+    return more;
+}

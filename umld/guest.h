@@ -1,0 +1,288 @@
+/*
+ * One guest in the daemon's memory, and the way things happen to it.
+ *
+ * Callbacks call guest_post(); the after-phase drains each inbox through the table of
+ * vmcore/guest/state.h. An action only changes the struct and marks *effects*; the struct is stored
+ * and committed; then the effects (spawn, mconsole commands, kills) run. So nothing is done about a
+ * wish that is not stored, and nothing is announced that is not stored.
+ *
+ * Files: guest.c (the set, lookup, after-phase), guest_store.c (database), guest_machine.c (drain,
+ * actions), guest_start.c, guest_stop.c, guest_pause.c (one verb each), guest_monitor.c (the
+ * connection to umlmon), guest_adopt.c (after a daemon restart), guest_wait.c (calls that wait),
+ * guest_json.c (adapters).
+ */
+#ifndef UMLD_GUEST_H
+#define UMLD_GUEST_H
+
+#include "mconsole/lane.h"
+#include "mconsole/verbs.h"
+#include "umld/umld.h"
+#include "vmcore/guest/definition.h"
+#include "vmcore/guest/policy.h"
+#include "vmcore/guest/state.h"
+#include "vmcore/monitor/proto.h"
+
+enum { GUEST_INBOX_MAX = 32 };
+
+enum guest_effect {
+    EFFECT_PREPARE = 1 << 0,
+    EFFECT_SPAWN = 1 << 1,
+    EFFECT_PAUSE = 1 << 2,
+    EFFECT_RESUME = 1 << 3,
+    EFFECT_LADDER = 1 << 4, /* start the stop ladder */
+    EFFECT_HALT = 1 << 5,
+    EFFECT_REBOOT = 1 << 6,
+    EFFECT_KILL = 1 << 7,
+    EFFECT_RELEASE = 1 << 8,
+    EFFECT_REATTACH = 1 << 9,
+    EFFECT_FORGET = 1 << 10 /* how it ended is stored: the exit record goes */
+};
+
+struct monitor_link;
+struct guest_waiter;
+struct boot_slot;
+
+struct guest {
+    struct umld *umld;
+    int64_t id; /* never reused; 0: internal (a kernel probe), known to no table */
+    struct guest_definition def;
+    int64_t revision, created_ns;
+
+    /* stored */
+    enum guest_state state;
+    bool want_up, ready;
+    const char *asked; /* "", "pause", "resume", or "start" when start_asked */
+    uint64_t boot;
+    char *kernel_path; /* NULL: never started */
+    pid_t monitor_pid;
+    int64_t monitor_start;
+    int64_t start_ns, up_ns, ready_ns, exit_ns;
+    int wait_status; /* of the last exit; -1: none */
+    char *cause;     /* why it failed or ended, or NULL */
+    unsigned failures, restarts;
+
+    /* in memory only */
+    bool dirty, removed;
+    enum guest_state adopting_from; /* while adopting: the stored state */
+    bool host_restarted;            /* the row was stored before the host's last boot */
+    bool kernel_up;
+    bool start_asked;      /* start again once it is released */
+    bool kill_asked;       /* its monitor was told to kill it: next time more is done */
+    char *status;          /* STATUS=text of the guest, or NULL */
+    struct policy_end end; /* how this life is ending; text owned */
+    unsigned char inbox[GUEST_INBOX_MAX];
+    unsigned inbox_count;
+    unsigned effects;
+    struct um_timer *limit; /* the state's time limit, or the back-off delay */
+    struct um_timer *step;  /* within a state: rung of the stop ladder, boot slot */
+    int64_t backoff_ms;
+    int rung;
+    pid_t main_pid;
+    int64_t main_start;
+    int cpu; /* host CPU it is pinned to, -1 */
+    bool has_slot, wants_slot;
+    struct monitor_link *link;
+    struct mconsole_lane *lanes[MCONSOLE_LANE_COUNT];
+    struct guest_waiter *waiters;
+    struct launch_plan *plan;                 /* between prepare and spawn; guest_start.c */
+    const struct launch_kernel *given_kernel; /* internal guests: what to boot; not owned */
+    void (*on_notify)(struct guest *g, const char *text, void *arg);
+    void (*on_end)(struct guest *g, void *arg);
+    void *internal_arg;
+    struct guest *next_name, *next_active;
+    bool active; /* on the list of those with inbox, effects or dirt */
+};
+
+/* ---- guest.c: the set of all guests ---- */
+struct guests *guests_new(struct umld *umld) um_check;
+void guests_free(struct guests *guests);
+
+/* ---- guest_store.c ---- */
+enum um_code guests_load(struct umld *umld, struct um_error *err) um_nonnull(1) um_check;
+/* Definition and devices; fresh: a new row, whose id is set. */
+bool guest_store_definition(struct guest *g, bool fresh) um_nonnull(1) um_check;
+/* The columns that change with its life; on failure it stays dirty. */
+void guest_store(struct guest *g) um_nonnull(1);
+/* For guest_store.c: a guest in memory, def taken over; NULL: no memory. */
+struct guest *guest_new(struct umld *umld, struct guest_definition *def) um_nonnull(1, 2) um_check;
+bool guests_add(struct guests *guests, struct guest *g) um_nonnull(1, 2) um_check;
+
+/* ---- guest.c again ---- */
+
+struct guest *guest_find(struct umld *umld, const char *name) um_nonnull(1, 2);
+struct guest *guest_by_id(struct umld *umld, int64_t id) um_nonnull(1);
+/* In the order of creation; internal ones left out. */
+typedef void (*guest_each_fn)(struct guest *g, void *arg);
+void guest_each(struct umld *umld, guest_each_fn fn, void *arg) um_nonnull(1, 2);
+int guest_count(const struct umld *umld) um_nonnull(1);
+struct guest *guest_list(const struct umld *umld, int index) um_nonnull(1);
+
+/* def is taken over on success. */
+enum um_code guest_create(struct umld *umld, struct guest_definition *def, struct guest **ret,
+                          struct um_error *err) um_nonnull(1, 2, 3) um_check;
+/* An internal guest: never stored, found only by its pointer until on_end. def is taken over. */
+enum um_code guest_create_internal(struct umld *umld, struct guest_definition *def,
+                                   struct guest **ret, struct um_error *err)
+    um_nonnull(1, 2, 3) um_check;
+/* Replace the definition (taken over on success): revision + 1. */
+enum um_code guest_redefine(struct guest *g, struct guest_definition *def, struct um_error *err)
+    um_nonnull(1, 2) um_check;
+/* Only in a state without a process. Freed in the after-phase. */
+void guest_remove(struct guest *g) um_nonnull(1);
+
+void guest_post(struct guest *g, enum guest_event event) um_nonnull(1);
+void guest_touch(struct guest *g) um_nonnull(1); /* a stored field changed */
+void guest_effect(struct guest *g, unsigned effects) um_nonnull(1);
+
+/*
+ * Boots are staggered: a bounded number at a time. False: wait; EFFECT_PREPARE comes again when
+ * there is room. Released when the guest is ready, has had its time, or ended.
+ */
+bool guest_slot_take(struct guest *g, int limit) um_nonnull(1) um_check;
+void guest_slot_release(struct guest *g) um_nonnull(1);
+
+/* After-phase, in this order around db_commit(). */
+void guests_drain(struct guests *guests) um_nonnull(1);
+void guests_store(struct guests *guests) um_nonnull(1);
+bool guests_effects(struct guests *guests) um_nonnull(1); /* true: inboxes are filled again */
+
+/* `guest "web"` for errors. Returns buf. */
+const char *guest_object(const struct guest *g, char *buf, size_t size) um_nonnull(1, 2);
+void guest_set_cause(struct guest *g, const char *text) um_nonnull(1);
+
+/* ---- guest_machine.c ---- */
+/* Remember how this life failed before it ran; kind as in policy.h. Then post the event. */
+void guest_note_failure(struct guest *g, enum policy_end_kind kind, const struct um_error *err)
+    um_nonnull(1, 3);
+void guest_step(struct guest *g, enum guest_event event) um_nonnull(1);
+/* Post GUEST_R_DONE, R_RETRY or R_FAIL from the policy. */
+void guest_judge_end(struct guest *g) um_nonnull(1);
+
+/* Room for guest_path(). */
+#define GUEST_PATH_SIZE 700
+enum guest_path {
+    GUEST_PATH_DIR,      /* R/g/NAME */
+    GUEST_PATH_INNER,    /* R/g/NAME/in */
+    GUEST_PATH_SOCKET,   /* R/g/NAME/mon */
+    GUEST_PATH_MCONSOLE, /* R/g/NAME/in/uml/mconsole */
+    GUEST_PATH_STATE,    /* S/guests/NAME */
+    GUEST_PATH_LOG,      /* S/guests/NAME/log */
+    GUEST_PATH_EXIT      /* S/guests/NAME/exit */
+};
+const char *guest_path(const struct guest *g, enum guest_path which, char buf[GUEST_PATH_SIZE]);
+
+/* ---- guest_start.c ---- */
+void guest_prepare(struct guest *g) um_nonnull(1);
+void guest_spawn(struct guest *g) um_nonnull(1);
+void guest_plan_free(struct guest *g) um_nonnull(1);
+
+/* ---- guest_stop.c ---- */
+void guest_ladder(struct guest *g) um_nonnull(1);
+void guest_ladder_step(struct guest *g) um_nonnull(1); /* the step timer fired */
+void guest_halt_now(struct guest *g) um_nonnull(1);
+void guest_kill(struct guest *g) um_nonnull(1);
+void guest_release(struct guest *g) um_nonnull(1);
+void guest_reboot(struct guest *g) um_nonnull(1);
+
+/* ---- guest_pause.c ---- */
+void guest_pause(struct guest *g) um_nonnull(1);
+void guest_resume(struct guest *g) um_nonnull(1);
+
+/* ---- guest_monitor.c ---- */
+/*
+ * Connect to R/g/NAME/mon; messages become events. monitor pid is watched by pidfd. */
+enum um_code monitor_connect(struct guest *g, struct um_error *err) um_nonnull(1) um_check;
+void guest_reattach(struct guest *g) um_nonnull(1);
+/* Watch a monitor process that was just spawned or found; pidfd is owned from now on. */
+void monitor_watch(struct guest *g, pid_t pid, int pidfd) um_nonnull(1);
+void monitor_close(struct guest *g) um_nonnull(1);
+bool monitor_connected(const struct guest *g) um_nonnull(1);
+const struct mon_state *monitor_state(const struct guest *g) um_nonnull(1); /* NULL: none yet */
+/* kv record of MON_CONSOLES; NULL until it came. */
+const char *monitor_consoles(const struct guest *g, size_t *ret_len) um_nonnull(1, 2);
+
+typedef void (*monitor_done_fn)(struct umld *umld, int errnum, const char *text, void *arg);
+/*
+ * Send a request; payload is its struct and bytes; fd (-1: none) is duplicated by sending. done
+ * (may be NULL) is called exactly once, with ECONNRESET if the link is lost. False: not connected
+ * or full.
+ */
+bool monitor_ask(struct guest *g, enum mon_type type, const void *payload, size_t len, int fd,
+                 monitor_done_fn done, void *arg) um_nonnull(1) um_check;
+
+/* There is no monitor and no exit record: end what may be left of the tree, then GUEST_P_EXITED. */
+void monitor_lost(struct guest *g) um_nonnull(1);
+
+/* ---- guest_record.c ---- */
+/* Read the exit record into g. False: there is none. */
+bool guest_take_exit_record(struct guest *g) um_nonnull(1);
+/* The same from the monitor's last message, when it could not write a record (disk full). */
+bool guest_take_told_end(struct guest *g) um_nonnull(1);
+void guest_drop_exit_record(struct guest *g) um_nonnull(1);
+
+/* ---- guest_tree.c ---- */
+/*
+ * SIGKILL every process of this user that serves or is the guest of the run directory dir: umlmon,
+ * sandbox and kernel name it in their arguments. Returns how many there were: repeat until 0. Reads
+ * all of /proc; for the rare cases when a monitor is no more.
+ */
+int guest_dir_kill(const char *dir) um_nonnull(1);
+
+/* ---- guest_adopt.c ---- */
+void guests_adopt(struct umld *umld) um_nonnull(1);
+void guests_adopt_done(struct umld *umld) um_nonnull(1);
+/* An adopting guest's monitor told its state. */
+void guest_adopted_state(struct guest *g, const struct mon_state *s) um_nonnull(1, 2);
+
+/* ---- guest_mconsole.c ---- */
+/* Checked command on the verb's own lane. done may be NULL: the answer does not matter. */
+enum um_code guest_mconsole(struct guest *g, enum mconsole_verb verb, const char *command,
+                            int timeout_ms, mconsole_done_fn done, void *arg, struct um_error *err)
+    um_nonnull(1, 3) um_check;
+void guest_lanes_close(struct guest *g) um_nonnull(1);
+
+/* ---- guest_wait.c ---- */
+enum guest_goal {
+    GOAL_KERNEL,
+    GOAL_READY,
+    GOAL_STOPPED,
+    GOAL_PAUSED,
+    GOAL_RUNNING,
+    GOAL_REBOOTED, /* boot number above the one at the call, and kernel up */
+    GOAL_REMOVED,  /* at rest; met, the guest is removed */
+    GOAL_STATE     /* w.state */
+};
+struct guest_wait {
+    enum guest_goal goal;
+    enum guest_state state; /* GOAL_STATE */
+    int64_t timeout_ms;
+    bool changed;     /* for the reply */
+    bool reply_guest; /* reply with the whole guest (Wait), else changed/state/job/ready */
+    bool reply_ready; /* the reply has a `ready` field (Start) */
+    bool reply_job;
+    int64_t job;                             /* 0: none; ended with the outcome */
+    const char *request_id, *request_method; /* remember the reply; NULL: not */
+};
+/* Answer the call when the goal is met or out of reach. */
+void guest_wait_add(struct guest *g, struct api_call *call, const struct guest_wait *wait)
+    um_nonnull(1, 2, 3);
+void guest_waiters_check(struct guest *g) um_nonnull(1);
+/* The guest is going away: every waiter is answered. */
+void guest_waiters_end(struct guest *g) um_nonnull(1);
+
+/* ---- guest_json.c ---- */
+json_t *guest_definition_json(const struct guest_definition *d) um_nonnull(1);
+json_t *guest_json(const struct guest *g) um_nonnull(1);
+/*
+ * From a shape-checked Definition object. cwd NULL: relative paths are refused. Problems are
+ * appended to errors; false if there are any (then *ret is empty). owner is used when the object
+ * names none.
+ */
+bool guest_definition_from_json(const json_t *json, const char *cwd, uid_t owner,
+                                struct guest_definition *ret, struct um_error *errors, size_t max,
+                                size_t *ret_count) um_nonnull(1, 4, 5, 7) um_check;
+/* Apply one `key=value` or device word of Update. */
+enum um_code guest_definition_apply(struct guest_definition *d, const char *word, const char *cwd,
+                                    struct um_error *err) um_nonnull(1, 2) um_check;
+
+#endif

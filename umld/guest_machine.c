@@ -1,0 +1,364 @@
+/*
+ * The one place where a guest's state changes: table of vmcore/guest/state.h, actions as a table of
+ * functions. Actions only change the struct and mark effects (see guest.h).
+ */
+#include "umld/events.h"
+#include "umld/failpoint.h"
+#include "umld/guest.h"
+#include "umld/settings.h"
+#include "vmcore/base/clock.h"
+#include "vmcore/base/log.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The ladder's rungs after the guest's own shutdown: sync, remount, halt. */
+enum { LADDER_TAIL_MS = 20000 };
+
+static void end_clear(struct guest *g)
+{
+    free((char *)(uintptr_t)g->end.text);
+    g->end = (struct policy_end){.kind = POLICY_END_EXIT};
+}
+
+void guest_note_failure(struct guest *g, enum policy_end_kind kind, const struct um_error *err)
+{
+    char text[1024];
+
+    end_clear(g);
+    g->end.kind = kind;
+    g->end.retryable = err->retryable;
+    g->end.text = strdup(um_error_text(err, text, sizeof(text)));
+}
+
+static void act_none(um_unused struct guest *g)
+{
+}
+
+static void act_prepare(struct guest *g)
+{
+    end_clear(g);
+    g->start_asked = g->kill_asked = false;
+    g->asked = "";
+    g->ready = g->kernel_up = false;
+    g->rung = 0;
+    free(g->status);
+    g->status = NULL;
+    guest_set_cause(g, NULL);
+    guest_effect(g, EFFECT_PREPARE);
+}
+
+static void act_spawn(struct guest *g)
+{
+    guest_effect(g, EFFECT_SPAWN);
+}
+
+static void act_cancel(struct guest *g)
+{
+    end_clear(g);
+    g->end.kind = POLICY_END_CANCEL;
+    guest_effect(g, EFFECT_RELEASE);
+}
+
+static void announce(struct guest *g, const char *type)
+{
+    char boot[24];
+
+    if (!g->id)
+        return;
+    snprintf(boot, sizeof(boot), "%" PRIu64, g->boot);
+    events_emit(g->umld, type, g->def.name, "boot", boot, NULL);
+}
+
+static void log_since(struct guest *g, const char *what)
+{
+    um_log(UM_LOG_INFO, "guest %s: %s after %" PRId64 " ms", g->def.name, what,
+           (um_clock_wall_ns() - g->start_ns) / UM_MS_NS);
+}
+
+static void act_up(struct guest *g)
+{
+    g->kernel_up = true;
+    announce(g, "guest.kernel-up");
+    log_since(g, "kernel up");
+    /* A guest that never says it is ready must not hold up others for ever. */
+    um_timer_arm(g->step, 5 * UM_SEC_NS);
+    guest_touch(g);
+}
+
+static void act_ready(struct guest *g)
+{
+    guest_slot_release(g);
+    if (g->ready)
+        return;
+    g->ready = true;
+    announce(g, "guest.ready");
+    log_since(g, "ready");
+    guest_touch(g);
+}
+
+static void act_rebooted(struct guest *g)
+{
+    guest_lanes_close(g);
+    g->kernel_up = true;
+    g->asked = "";
+    announce(g, "guest.rebooted");
+    um_log(UM_LOG_INFO, "guest %s: rebooted in place, boot %" PRIu64, g->def.name, g->boot);
+    guest_touch(g);
+}
+
+static void act_send_stop(struct guest *g)
+{
+    g->asked = "pause";
+    guest_touch(g);
+    guest_effect(g, EFFECT_PAUSE);
+}
+
+static void act_send_go(struct guest *g)
+{
+    g->asked = "resume";
+    guest_touch(g);
+    guest_effect(g, EFFECT_RESUME);
+}
+
+static void act_paused(struct guest *g)
+{
+    g->asked = "";
+    announce(g, "guest.paused");
+    guest_touch(g);
+}
+
+static void act_resumed(struct guest *g)
+{
+    g->asked = "";
+    announce(g, "guest.resumed");
+    guest_touch(g);
+}
+
+static void act_halt(struct guest *g)
+{
+    guest_slot_release(g);
+    g->end.stopping = true;
+    /* A pause that is under way may win: resume before anything else. */
+    g->rung = strcmp(g->asked, "pause") == 0 ? -1 : 0;
+    g->asked = g->rung < 0 ? "resume" : "";
+    guest_touch(g);
+    guest_effect(g, EFFECT_LADDER);
+}
+
+static void act_go_and_halt(struct guest *g)
+{
+    g->asked = "resume"; /* a new daemon, too, must resume it first */
+    g->end.stopping = true;
+    g->rung = -1; /* the rung below the first: resume */
+    guest_touch(g);
+    guest_effect(g, EFFECT_LADDER);
+}
+
+static void act_reboot(struct guest *g)
+{
+    guest_effect(g, EFFECT_REBOOT);
+}
+
+static void act_halt_now(struct guest *g)
+{
+    guest_effect(g, EFFECT_HALT);
+}
+
+static void act_kill(struct guest *g)
+{
+    guest_slot_release(g);
+    guest_effect(g, EFFECT_KILL);
+}
+
+static void act_release(struct guest *g)
+{
+    guest_effect(g, EFFECT_RELEASE);
+}
+
+static void act_report_leak(struct guest *g)
+{
+    um_log(UM_LOG_ERROR, "guest %s: its resources could not be released in time", g->def.name);
+    guest_set_cause(g, "resources could not be released in time (see the daemon's log)");
+    announce(g, "guest.failed");
+}
+
+static void act_stopped(struct guest *g)
+{
+    announce(g, "guest.stopped");
+    guest_effect(g, EFFECT_FORGET);
+    if (!g->id)
+        guest_remove(g);
+}
+
+static void act_arm(struct guest *g)
+{
+    g->restarts++;
+    guest_effect(g, EFFECT_FORGET);
+    um_log(UM_LOG_INFO, "guest %s: starts again in %" PRId64 " ms", g->def.name, g->backoff_ms);
+    guest_touch(g);
+}
+
+static void act_failed(struct guest *g)
+{
+    announce(g, "guest.failed");
+    um_log(UM_LOG_WARNING, "guest %s: failed: %s", g->def.name, g->cause ? g->cause : "no cause");
+    guest_effect(g, EFFECT_FORGET);
+    if (!g->id)
+        guest_remove(g);
+}
+
+static void act_want_up(struct guest *g)
+{
+    g->start_asked = true;
+    g->asked = "start";
+    guest_touch(g);
+}
+
+static void act_want_down(struct guest *g)
+{
+    g->start_asked = false;
+    if (strcmp(g->asked, "start") == 0)
+        g->asked = "";
+    if (g->state == GUEST_STOPPED)
+        guest_set_cause(g, NULL);
+    guest_touch(g);
+}
+
+static void act_reattach(struct guest *g)
+{
+    guest_effect(g, EFFECT_REATTACH);
+}
+
+static void act_attach(struct guest *g)
+{
+    um_log(UM_LOG_NOTICE, "guest %s: adopted, %s, pid %d", g->def.name,
+           guest_state_info(g->state)->name, (int)g->main_pid);
+    announce(g, "guest.adopted");
+    guest_touch(g);
+}
+
+static void (*const actions[GUEST_ACTION_COUNT])(struct guest *g) = {
+    [GUEST_ACT_NONE] = act_none,
+    [GUEST_ACT_REFUSE] = act_none,
+    [GUEST_ACT_PREPARE] = act_prepare,
+    [GUEST_ACT_SPAWN] = act_spawn,
+    [GUEST_ACT_CANCEL] = act_cancel,
+    [GUEST_ACT_NOTE] = act_none,
+    [GUEST_ACT_UP] = act_up,
+    [GUEST_ACT_READY] = act_ready,
+    [GUEST_ACT_REBOOTED] = act_rebooted,
+    [GUEST_ACT_SEND_STOP] = act_send_stop,
+    [GUEST_ACT_SEND_GO] = act_send_go,
+    [GUEST_ACT_PAUSED] = act_paused,
+    [GUEST_ACT_RESUMED] = act_resumed,
+    [GUEST_ACT_HALT] = act_halt,
+    [GUEST_ACT_GO_AND_HALT] = act_go_and_halt,
+    [GUEST_ACT_SEND_REBOOT] = act_reboot,
+    [GUEST_ACT_HALT_NOW] = act_halt_now,
+    [GUEST_ACT_KILL] = act_kill,
+    [GUEST_ACT_KILL_HARDER] = act_kill,
+    [GUEST_ACT_RELEASE] = act_release,
+    [GUEST_ACT_REPORT_LEAK] = act_report_leak,
+    [GUEST_ACT_STOPPED] = act_stopped,
+    [GUEST_ACT_ARM] = act_arm,
+    [GUEST_ACT_FAILED] = act_failed,
+    [GUEST_ACT_WANT_UP] = act_want_up,
+    [GUEST_ACT_WANT_DOWN] = act_want_down,
+    [GUEST_ACT_REATTACH] = act_reattach,
+    [GUEST_ACT_ATTACH] = act_attach,
+};
+
+static int64_t limit_ms(const struct guest *g)
+{
+    if (g->state == GUEST_BACKOFF)
+        return g->backoff_ms;
+    if (g->state == GUEST_STOPPING)
+        return settings_int(g->umld, SETTING_STOP_SECONDS) * 1000 + LADDER_TAIL_MS;
+    return guest_state_info(g->state)->timeout_ms;
+}
+
+static void enter(struct guest *g, enum guest_state next, enum guest_event event)
+{
+    const struct guest_state_info *from = guest_state_info(g->state), *to = guest_state_info(next);
+
+    um_timer_disarm(g->limit);
+    um_timer_disarm(g->step);
+    g->state = next;
+    if (limit_ms(g) > 0 || next == GUEST_BACKOFF)
+        um_timer_arm(g->limit, limit_ms(g) * UM_MS_NS);
+    um_log(UM_LOG_INFO, "guest %s: %s -> %s (%s)", g->def.name, from->name, to->name,
+           guest_event_name(event));
+    if (g->id)
+        events_emit(g->umld, "guest.state", g->def.name, "from", from->name, "to", to->name, "why",
+                    guest_event_name(event), NULL);
+    guest_touch(g);
+    failpoint_guest("enter", g);
+}
+
+/* What a user's event says about the desired state, whatever the present one. */
+static void take_wish(struct guest *g, enum guest_event event)
+{
+    bool up = event == GUEST_U_START, down = event == GUEST_U_STOP || event == GUEST_U_KILL;
+
+    if ((up && !g->want_up) || (down && g->want_up)) {
+        g->want_up = up;
+        guest_touch(g);
+    }
+    if (down)
+        g->end.stopping = true;
+}
+
+void guest_step(struct guest *g, enum guest_event event)
+{
+    struct guest_transition t = guest_next(g->state, event);
+
+    if (g->removed)
+        return;
+    if (!t.defined) {
+        um_log(UM_LOG_DEBUG, "guest %s: %s means nothing in state %s", g->def.name,
+               guest_event_name(event), guest_state_info(g->state)->name);
+        return;
+    }
+    /* Waiting for a place among the booting guests is not the guest's own delay. */
+    if (event == GUEST_T_EXPIRED && g->state == GUEST_PREPARING && g->wants_slot) {
+        um_timer_arm(g->limit, limit_ms(g) * UM_MS_NS);
+        return;
+    }
+    if (event == GUEST_T_EXPIRED && guest_state_info(g->state)->has_process)
+        g->end.timed_out = true;
+    take_wish(g, event);
+    if (t.next != g->state)
+        enter(g, t.next, event);
+    else if (event == GUEST_T_EXPIRED && limit_ms(g) > 0)
+        um_timer_arm(g->limit, limit_ms(g) * UM_MS_NS);
+    actions[t.action](g);
+}
+
+void guest_judge_end(struct guest *g)
+{
+    struct policy_input in = {.end = g->end,
+                              .restart = g->def.restart,
+                              .want_up = g->want_up,
+                              .start_asked = g->start_asked,
+                              .failures = g->failures};
+    struct policy_verdict verdict;
+    char cause[512];
+
+    in.end.uptime_ms =
+        g->start_ns && g->exit_ns > g->start_ns ? (g->exit_ns - g->start_ns) / UM_MS_NS : 0;
+    policy_decide(&in, &verdict);
+    g->failures = verdict.failures;
+    g->want_up = verdict.want_up;
+    g->backoff_ms = verdict.delay_ms;
+    g->start_asked = false;
+    /* A guest that was told to go down needs no explanation; anything else does. */
+    if (g->end.kind == POLICY_END_CANCEL || (g->end.stopping && verdict.event == GUEST_R_DONE))
+        guest_set_cause(g, NULL);
+    else
+        guest_set_cause(g, policy_cause(&g->end, cause, sizeof(cause)));
+    guest_touch(g);
+    guest_post(g, verdict.event);
+}

@@ -1,0 +1,247 @@
+/*
+ * Starting a guest: a place among those booting, files checked, a kernel found (and probed if need
+ * be), directories made, the launch order written; then, after a commit, the monitor is spawned.
+ */
+#include "umld/balance.h"
+#include "umld/failpoint.h"
+#include "umld/guest.h"
+#include "umld/kernels.h"
+#include "umld/settings.h"
+#include "vmcore/base/fd.h"
+#include "vmcore/base/log.h"
+#include "vmcore/base/spawn.h"
+#include "vmcore/guest/launch.h"
+#include "vmcore/monitor/order.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct launch_plan {
+    struct um_buf order;
+};
+
+void guest_plan_free(struct guest *g)
+{
+    if (!g->plan)
+        return;
+    um_buf_done(&g->plan->order);
+    free(g->plan);
+    g->plan = NULL;
+}
+
+static void fail(struct guest *g, const struct um_error *err)
+{
+    um_log(UM_LOG_WARNING, "guest %s: cannot start: %s", g->def.name, err->message);
+    guest_note_failure(g, POLICY_END_PREPARE, err);
+    guest_post(g, GUEST_R_ERROR);
+}
+
+struct tools {
+    char umlinit[PATH_MAX], guard[PATH_MAX], bwrap[PATH_MAX];
+};
+
+static enum um_code find_tools(const struct guest *g, struct tools *t, struct um_error *err)
+{
+    enum um_code code = um_paths_libexec("umlinit", t->umlinit, sizeof(t->umlinit), err);
+
+    if (!code)
+        code = um_paths_libexec("libumlguard.so", t->guard, sizeof(t->guard), err);
+    if (!code && g->def.sandbox)
+        code = um_paths_program("bwrap", "bubblewrap", t->bwrap, sizeof(t->bwrap), err);
+    return code;
+}
+
+static enum um_code make_directories(const struct guest *g, struct um_error *err)
+{
+    static const enum guest_path dirs[] = {GUEST_PATH_INNER, GUEST_PATH_LOG};
+    char path[GUEST_PATH_SIZE];
+    enum um_code code = UM_OK;
+
+    /* What a former life left behind would be taken for this one's. */
+    if (!um_remove_tree(guest_path(g, GUEST_PATH_DIR, path)))
+        return um_fail_errno(err, errno, path, "cannot remove what is left of the last run");
+    unlink(guest_path(g, GUEST_PATH_EXIT, path));
+    for (size_t i = 0; !code && i < UM_ARRAY_LEN(dirs); i++)
+        code = um_mkdir_parents(guest_path(g, dirs[i], path), 0700, err);
+    return code;
+}
+
+static enum um_code fill_order(struct guest *g, const struct launch_kernel *kernel,
+                               struct launch_options *options, struct um_error *err)
+{
+    char dir[GUEST_PATH_SIZE], inner[GUEST_PATH_SIZE], log[GUEST_PATH_SIZE], exit[GUEST_PATH_SIZE];
+    struct launch_paths paths = {.guest_dir = guest_path(g, GUEST_PATH_DIR, dir),
+                                 .inner_dir = guest_path(g, GUEST_PATH_INNER, inner),
+                                 .log_dir = guest_path(g, GUEST_PATH_LOG, log),
+                                 .exit_file = guest_path(g, GUEST_PATH_EXIT, exit)};
+    struct launch_disks disks;
+    struct tools tools = {.bwrap = ""};
+    enum um_code code = find_tools(g, &tools, err);
+
+    paths.umlinit = tools.umlinit;
+    paths.guard = tools.guard;
+    paths.bwrap = tools.bwrap;
+    if (!code)
+        code = make_directories(g, err);
+    if (code)
+        return code;
+    if (!launch_disks_read(&g->def, &disks))
+        return um_fail(err, UM_E_NO_RESOURCES, g->def.name, NULL, "out of memory");
+    options->disks = &disks;
+    code = launch_order(&g->def, kernel, &paths, options, &g->plan->order, err);
+    launch_disks_done(&disks);
+    return code;
+}
+
+static enum um_code write_order(struct guest *g, const struct launch_kernel *kernel,
+                                struct um_error *err)
+{
+    struct launch_options options = {.boot = g->boot + 1,
+                                     .cpu = balance_choose(g),
+                                     .log_size = (uint64_t)settings_int(g->umld, SETTING_LOG_SIZE),
+                                     .log_parts = (int)settings_int(g->umld, SETTING_LOG_PARTS)};
+    enum um_code code;
+
+    guest_plan_free(g);
+    g->plan = calloc(1, sizeof(*g->plan));
+    if (!g->plan)
+        return um_fail(err, UM_E_NO_RESOURCES, g->def.name, NULL, "out of memory");
+    code = fill_order(g, kernel, &options, err);
+    if (code)
+        return code;
+    g->boot++;
+    g->cpu = options.cpu;
+    free(g->kernel_path);
+    g->kernel_path = strdup(kernel->path);
+    guest_touch(g);
+    return UM_OK;
+}
+
+static void plan(struct guest *g, const struct launch_kernel *kernel)
+{
+    struct um_error err;
+
+    if (write_order(g, kernel, &err))
+        fail(g, &err);
+    else
+        guest_post(g, GUEST_R_READY);
+}
+
+struct kernel_wait {
+    int64_t id;
+};
+
+static void kernel_found(struct umld *umld, const struct kernel_entry *entry,
+                         const struct um_error *err, void *arg)
+{
+    struct kernel_wait *wait = arg;
+    struct guest *g = guest_by_id(umld, wait->id);
+    struct launch_kernel kernel;
+
+    free(wait);
+    if (!g || g->state != GUEST_PREPARING)
+        return;
+    if (!entry) {
+        fail(g, err);
+        return;
+    }
+    kernel_launch(entry, &kernel);
+    plan(g, &kernel);
+}
+
+static int boot_places(const struct guest *g)
+{
+    int places = (int)settings_int(g->umld, SETTING_BOOTS);
+
+    return places > 0 ? places : (int)sysconf(_SC_NPROCESSORS_ONLN) * 2;
+}
+
+void guest_prepare(struct guest *g)
+{
+    struct kernel_wait *wait;
+    struct um_error errors[4];
+    size_t count = 0;
+
+    if (g->state != GUEST_PREPARING)
+        return;
+    if (g->given_kernel) {
+        plan(g, g->given_kernel);
+        return;
+    }
+    if (!guest_slot_take(g, boot_places(g)))
+        return;
+    guest_definition_check_files(&g->def, errors, UM_ARRAY_LEN(errors), &count);
+    if (count) {
+        fail(g, &errors[0]);
+        return;
+    }
+    wait = malloc(sizeof(*wait));
+    if (!wait)
+        return;
+    wait->id = g->id;
+    kernels_resolve(g->umld, g->def.kernel, kernel_found, wait);
+}
+
+static enum um_code order_file(const struct um_buf *order, int *ret_fd, struct um_error *err)
+{
+    um_autofd fd = memfd_create("launch-order", MFD_CLOEXEC);
+
+    if (fd < 0 || !um_fd_write_all(fd, order->data, order->len) || lseek(fd, 0, SEEK_SET) < 0)
+        return um_fail_errno(err, errno, "launch order", "cannot be written");
+    *ret_fd = fd;
+    fd = -1;
+    return UM_OK;
+}
+
+static enum um_code spawn_monitor(struct guest *g, struct um_error *err)
+{
+    um_autofd order = -1, listener = -1;
+    char program[PATH_MAX], socket[GUEST_PATH_SIZE], dir[GUEST_PATH_SIZE];
+    /* It reads its order; its arguments are for people, and for guest_dir_kill(). */
+    char *argv[] = {program, g->def.name, dir, NULL};
+    struct um_fd_map fds[2];
+    pid_t pid;
+    int pidfd;
+    enum um_code code = um_paths_libexec("umlmon", program, sizeof(program), err);
+
+    guest_path(g, GUEST_PATH_DIR, dir);
+    if (!code)
+        code = order_file(&g->plan->order, &order, err);
+    if (!code)
+        code = um_unix_listen(guest_path(g, GUEST_PATH_SOCKET, socket), SOCK_SEQPACKET, 0600,
+                              &listener, err);
+    if (code)
+        return code;
+    fds[0] = (struct um_fd_map){order, ORDER_FD};
+    fds[1] = (struct um_fd_map){listener, ORDER_LISTEN_FD};
+    code = um_spawn(
+        &(struct um_spawn){
+            .argv = argv, .fds = fds, .fd_count = 2, .keep_stderr = true, .new_session = true},
+        &pid, &pidfd, err);
+    if (code)
+        return code;
+    failpoint_guest("spawned", g);
+    monitor_watch(g, pid, pidfd);
+    return monitor_connect(g, err);
+}
+
+void guest_spawn(struct guest *g)
+{
+    struct um_error err;
+
+    if (g->state != GUEST_BOOTING || !g->plan)
+        return;
+    if (spawn_monitor(g, &err)) {
+        um_log(UM_LOG_WARNING, "guest %s: cannot start: %s: %s", g->def.name, err.object,
+               err.message);
+        guest_note_failure(g, POLICY_END_SPAWN, &err);
+        guest_post(g, g->monitor_pid ? GUEST_U_KILL : GUEST_P_SPAWN_ERR);
+    }
+    guest_plan_free(g);
+}

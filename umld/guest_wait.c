@@ -1,0 +1,235 @@
+/*
+ * Calls that wait for a guest to reach a goal. Checked after each change of the guest; answered
+ * when the goal is met, when it can no longer be met, or when their time is up. Replies leave after
+ * the commit.
+ */
+#include "umld/guest.h"
+#include "umld/jobs.h"
+#include "umld/request.h"
+#include "vmcore/base/clock.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct guest_waiter {
+    struct umld *umld;
+    struct guest *guest;
+    uint64_t call_id;
+    struct guest_wait wait;
+    uint64_t boot;          /* boot number at the call */
+    enum guest_state shown; /* last state sent as progress */
+    bool started;           /* the guest has left the state it was in */
+    struct um_timer *timer;
+    char request_id[80], request_method[64];
+    struct guest_waiter *next;
+};
+
+enum outcome { PENDING, MET, MISSED };
+
+static enum outcome missed(const struct guest *g, struct um_error *err)
+{
+    char object[96];
+
+    um_fail(err,
+            g->end.kind == POLICY_END_PREPARE || g->end.kind == POLICY_END_SPAWN ? UM_E_BAD_CONFIG
+                                                                                 : UM_E_CRASHED,
+            guest_object(g, object, sizeof(object)), NULL, "%s%s%s",
+            guest_state_info(g->state)->name, g->cause ? ": " : "", g->cause ? g->cause : "");
+    um_hint(err, "see: umlctl logs %s", g->def.name);
+    return MISSED;
+}
+
+/* Up to a mark: met when it is there, missed when the guest came to rest without it. */
+static enum outcome up_to(const struct guest *g, bool there, struct um_error *err)
+{
+    if (there)
+        return MET;
+    if (g->state == GUEST_FAILED || (g->state == GUEST_STOPPED && !g->want_up) ||
+        g->state == GUEST_BACKOFF)
+        return missed(g, err);
+    return PENDING;
+}
+
+static enum outcome refused(const struct guest *g, const char *what, struct um_error *err)
+{
+    char object[96];
+
+    um_fail(err, UM_E_UNRESPONSIVE, guest_object(g, object, sizeof(object)), NULL,
+            "its kernel did not take the %s command", what);
+    um_hint(err, "see: umlctl logs %s", g->def.name);
+    return MISSED;
+}
+
+static enum outcome judge(const struct guest_waiter *w, struct um_error *err)
+{
+    const struct guest *g = w->guest;
+    bool at_rest = g->state == GUEST_STOPPED || g->state == GUEST_FAILED;
+
+    /* Posted but not yet drained: nothing can be said. */
+    if (g->inbox_count)
+        return PENDING;
+    switch (w->wait.goal) {
+    case GOAL_KERNEL:
+        return up_to(g, g->kernel_up && g->state == GUEST_RUNNING, err);
+    case GOAL_READY:
+        return up_to(g, g->ready && g->state == GUEST_RUNNING, err);
+    case GOAL_STOPPED:
+    case GOAL_REMOVED:
+        return at_rest ? MET : PENDING;
+    case GOAL_PAUSED:
+        if (g->state == GUEST_RUNNING && !g->asked[0])
+            return refused(g, "stop", err);
+        return g->state == GUEST_PAUSED ? MET : up_to(g, false, err);
+    case GOAL_RUNNING:
+        if (g->state == GUEST_PAUSED && !g->asked[0])
+            return refused(g, "go", err);
+        return g->state == GUEST_RUNNING ? MET : up_to(g, false, err);
+    case GOAL_REBOOTED:
+        return up_to(g, g->boot > w->boot && g->kernel_up && g->state == GUEST_RUNNING, err);
+    case GOAL_STATE:
+        return g->state == w->wait.state ? MET : PENDING;
+    }
+    return PENDING;
+}
+
+static json_t *verb_reply(const struct guest_waiter *w)
+{
+    json_t *reply;
+    char id[24];
+
+    if (w->wait.goal == GOAL_REMOVED)
+        return json_pack("{s:b}", "changed", w->wait.changed);
+    reply = json_pack("{s:b,s:s}", "changed", w->wait.changed, "state",
+                      guest_state_info(w->guest->state)->name);
+    if (w->wait.reply_ready)
+        json_object_set_new(reply, "ready", json_boolean(w->guest->ready));
+    if (w->wait.reply_job && w->wait.job)
+        json_object_set_new(reply, "job", json_string(jobs_id_text(w->wait.job, id, sizeof(id))));
+    return reply;
+}
+
+static void waiter_free(struct guest_waiter *w)
+{
+    struct guest_waiter **link = &w->guest->waiters;
+
+    while (*link && *link != w)
+        link = &(*link)->next;
+    if (*link)
+        *link = w->next;
+    um_timer_free(w->timer);
+    free(w);
+}
+
+/* err NULL: met. */
+static void finish(struct guest_waiter *w, const struct um_error *err)
+{
+    struct api_call *call = api_call_find(w->umld->server, w->call_id);
+    json_t *reply;
+
+    if (w->wait.job)
+        jobs_end(w->umld, w->wait.job, err);
+    if (call && err) {
+        api_reply_error(call, err);
+    } else if (call) {
+        reply =
+            w->wait.reply_guest ? json_pack("{s:o}", "guest", guest_json(w->guest)) : verb_reply(w);
+        if (w->request_id[0])
+            request_remember(w->umld, w->request_id, w->request_method, w->guest->def.name, reply);
+        api_reply(call, reply);
+    }
+    if (!err && w->wait.goal == GOAL_REMOVED && !w->guest->removed)
+        guest_remove(w->guest);
+    waiter_free(w);
+}
+
+static void timed_out(void *arg)
+{
+    struct guest_waiter *w = arg;
+    struct um_error err;
+    char object[96];
+
+    um_fail(&err, UM_E_TIMEOUT, guest_object(w->guest, object, sizeof(object)), NULL,
+            "not there after %" PRId64 ".%" PRId64 " s; its state is %s%s",
+            w->wait.timeout_ms / 1000, w->wait.timeout_ms % 1000 / 100,
+            guest_state_info(w->guest->state)->name,
+            w->guest->kernel_up && !w->guest->ready ? ", kernel up but not ready" : "");
+    um_hint(&err, "it goes on; see: umlctl logs %s", w->guest->def.name);
+    finish(w, &err);
+}
+
+static void progress(struct guest_waiter *w)
+{
+    struct api_call *call = api_call_find(w->umld->server, w->call_id);
+
+    if (!call || w->guest->state == w->shown || w->wait.reply_guest ||
+        w->wait.goal == GOAL_REMOVED || !api_call_more(call))
+        return;
+    w->shown = w->guest->state;
+    /* A client that does not read its progress loses progress, nothing else. */
+    if (!api_reply_continue(call, verb_reply(w)))
+        return;
+}
+
+void guest_waiters_check(struct guest *g)
+{
+    struct guest_waiter *next;
+
+    for (struct guest_waiter *w = g->waiters; w; w = next) {
+        struct um_error err;
+        enum outcome outcome = judge(w, &err);
+
+        next = w->next;
+        if (outcome == PENDING)
+            progress(w);
+        else
+            finish(w, outcome == MET ? NULL : &err);
+    }
+}
+
+void guest_waiters_end(struct guest *g)
+{
+    struct um_error err;
+    char object[96];
+
+    while (g->waiters) {
+        um_fail(&err, UM_E_CANCELLED, guest_object(g, object, sizeof(object)), NULL, "was removed");
+        finish(g->waiters, &err);
+    }
+}
+
+static void client_gone(um_unused uint64_t call_id, um_unused void *arg)
+{
+    /* The waiter stays: its job is ended with the outcome; the reply then finds no call. */
+}
+
+void guest_wait_add(struct guest *g, struct api_call *call, const struct guest_wait *wait)
+{
+    struct guest_waiter *w = calloc(1, sizeof(*w));
+    struct um_error err;
+
+    if (w)
+        w->timer = um_timer_new(g->umld->loop, timed_out, w);
+    if (!w || !w->timer) {
+        free(w);
+        um_fail(&err, UM_E_NO_RESOURCES, g->def.name, NULL, "out of memory");
+        api_reply_error(call, &err);
+        return;
+    }
+    w->umld = g->umld;
+    w->guest = g;
+    w->call_id = api_call_id(call);
+    w->wait = *wait;
+    w->boot = g->boot;
+    w->shown = GUEST_STATE_COUNT;
+    if (wait->request_id)
+        snprintf(w->request_id, sizeof(w->request_id), "%s", wait->request_id);
+    if (wait->request_method)
+        snprintf(w->request_method, sizeof(w->request_method), "%s", wait->request_method);
+    w->next = g->waiters;
+    g->waiters = w;
+    api_call_on_gone(call, client_gone, NULL);
+    um_timer_arm(w->timer, wait->timeout_ms * UM_MS_NS);
+    guest_waiters_check(g);
+}

@@ -1,0 +1,23 @@
+/*
+ * Host settings: rows with a name, a kind and a default; stored in SQLite, changed while running.
+ */
+#ifndef UMLD_SETTINGS_H
+#define UMLD_SETTINGS_H
+
+#include "umld/umld.h"
+
+enum setting {
+    SETTING_LOG_LEVEL,
+    SETTING_PINNING,      /* keep one-CPU guests on one host CPU */
+    SETTING_BOOTS,        /* guests booting at the same time */
+    SETTING_LOG_SIZE,     /* bytes per console log part */
+    SETTING_LOG_PARTS,    /* parts kept per console */
+    SETTING_STOP_SECONDS, /* what a guest gets to shut down after Ctrl-Alt-Del */
+    SETTING_COUNT
+};
+
+struct settings *settings_new(struct umld *umld) um_check;
+void settings_free(struct settings *s);
+int64_t settings_int(const struct umld *umld, enum setting which) um_nonnull(1);
+
+#endif

@@ -1,0 +1,60 @@
+/*
+ * The daemon: what all its rooms share. One struct, made in daemon.c; everything hangs from here.
+ */
+#ifndef UMLD_UMLD_H
+#define UMLD_UMLD_H
+
+#include "umld/api.h"
+#include "vmcore/base/loop.h"
+#include "vmcore/base/paths.h"
+
+struct db;
+struct guests;
+struct kernels;
+struct jobs;
+struct events;
+struct images;
+struct settings;
+struct balance;
+struct orphan;
+
+struct umld {
+    struct um_loop *loop;
+    struct db *db;
+    struct api_server *server;
+    struct settings *settings;
+    struct events *events;
+    struct jobs *jobs;
+    struct kernels *kernels;
+    struct images *images;
+    struct guests *guests;
+    struct balance *balance;
+    struct um_timer *commit_again; /* the disk is full, or the like */
+    struct orphan *orphans;        /* guests nobody knows, being ended; guest_adopt.c */
+    struct um_paths paths;
+    bool system;
+    int unread_guests;  /* rows of the database that could not be understood */
+    int64_t started_ns; /* wall clock */
+    int lock_fd;        /* R/lock, held for life */
+    int state_lock_fd;  /* S/lock: the same state is never served twice */
+};
+
+struct umld_options {
+    struct um_paths paths;
+    bool system;
+    bool background;
+    bool check_only;
+    const char *user; /* system mode: become this user after opening what needs root */
+};
+
+/* Open everything and adopt what is alive. On failure nothing of the daemon is left. */
+enum um_code umld_start(const struct umld_options *options, struct umld **ret, struct um_error *err)
+    um_nonnull(1, 2) um_check;
+void umld_run(struct umld *umld) um_nonnull(1); /* until umld_quit() or SIGTERM/SIGINT */
+void umld_quit(struct umld *umld) um_nonnull(1);
+void umld_free(struct umld *umld);
+
+/* The program: options, background, exit status. */
+int umld_main(int argc, char **argv);
+
+#endif

@@ -1,0 +1,70 @@
+/*
+ * What follows the end of a guest: stay down, try again, or give up; and the words for why it
+ * ended. Pure. Its answer is the event umld posts in GUEST_RELEASING.
+ */
+#ifndef VMCORE_GUEST_POLICY_H
+#define VMCORE_GUEST_POLICY_H
+
+#include "vmcore/guest/definition.h"
+#include "vmcore/guest/state.h"
+
+enum policy_end_kind {
+    POLICY_END_EXIT,    /* the kernel ended; wait_status is valid */
+    POLICY_END_PREPARE, /* GUEST_R_ERROR or the time limit of preparing */
+    POLICY_END_SPAWN,   /* GUEST_P_SPAWN_ERR */
+    POLICY_END_LOST,    /* the monitor died without an exit record */
+    POLICY_END_CANCEL   /* a user stopped it before anything was started */
+};
+
+/* How it ended. */
+struct policy_end {
+    enum policy_end_kind kind;
+    int wait_status;  /* as from waitpid(2) */
+    bool panicked;    /* a PANIC notification came */
+    bool stopping;    /* umld was bringing it down (states stopping, killing by a user) */
+    bool timed_out;   /* killed because a state's time limit passed */
+    const char *text; /* panic message, or the error's message for PREPARE and SPAWN; may be NULL */
+    bool retryable;   /* PREPARE and SPAWN: the error may go away by itself */
+    int64_t uptime_ms; /* from spawn to exit; 0 if it never ran */
+};
+
+struct policy_input {
+    struct policy_end end;
+    enum guest_restart restart;
+    bool want_up;      /* desired state */
+    bool start_asked;  /* GUEST_ACT_WANT_UP came after the stop: start again whatever the policy */
+    unsigned failures; /* consecutive failures stored before this end */
+};
+
+struct policy_verdict {
+    enum guest_event event; /* GUEST_R_DONE, GUEST_R_RETRY or GUEST_R_FAIL */
+    int64_t delay_ms;       /* with GUEST_R_RETRY; 0: at once */
+    unsigned failures;      /* to be stored */
+    bool want_up;           /* desired state to be stored */
+};
+
+#define POLICY_DELAY_MIN_MS 1000
+#define POLICY_DELAY_MAX_MS 60000
+/* That many failures in a row, none of them after POLICY_STABLE_MS of life, and it has failed. */
+#define POLICY_FAILURES_MAX 5
+/* A guest that lived this long starts counting from nothing again. */
+#define POLICY_STABLE_MS 60000
+
+/* Did it end by itself in good order: halt or poweroff with exit code 0? */
+bool policy_end_clean(const struct policy_end *e) um_nonnull(1);
+
+/*
+ * want down -> R_DONE; start_asked -> R_RETRY at once. Otherwise a clean end is R_DONE (want
+ * becomes down), with restart=always R_RETRY. A failure is R_RETRY with restart=onFailure or always
+ * until POLICY_FAILURES_MAX, else R_FAIL. Errors of the definition or host that do not go away by
+ * themselves are R_FAIL at once. Delays double from POLICY_DELAY_MIN_MS to POLICY_DELAY_MAX_MS.
+ */
+void policy_decide(const struct policy_input *in, struct policy_verdict *ret) um_nonnull(1, 2);
+
+/*
+ * `kernel panic: Attempted to kill init!`, `killed by signal 9 (Killed)`, `exit status 3`,
+ * `powered off`, `monitor died`, `not ready in time`. Returns buf.
+ */
+const char *policy_cause(const struct policy_end *e, char *buf, size_t size) um_nonnull(1, 2);
+
+#endif
