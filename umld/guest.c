@@ -2,6 +2,7 @@
 
 #include "umld/db.h"
 #include "umld/events.h"
+#include "umld/failpoint.h"
 #include "vmcore/base/clock.h"
 #include "vmcore/base/fd.h"
 #include "vmcore/base/log.h"
@@ -60,6 +61,9 @@ void guests_free(struct guests *guests)
 {
     if (!guests)
         return;
+    /* What answers a cut-off command looks its guest up: all must still be there. */
+    for (int i = 0; i < guests->count; i++)
+        guest_lanes_close(guests->list[i]);
     for (int i = 0; i < guests->count; i++)
         guest_free(guests->list[i]);
     free(guests->list);
@@ -383,21 +387,31 @@ static const struct {
     enum guest_effect effect;
     void (*run)(struct guest *g);
 } effect_rows[] = {
-    {EFFECT_PREPARE, guest_prepare}, {EFFECT_SPAWN, guest_spawn},
-    {EFFECT_PAUSE, guest_pause},     {EFFECT_RESUME, guest_resume},
-    {EFFECT_LADDER, guest_ladder},   {EFFECT_HALT, guest_halt_now},
-    {EFFECT_REBOOT, guest_reboot},   {EFFECT_KILL, guest_kill},
-    {EFFECT_RELEASE, guest_release}, {EFFECT_REATTACH, guest_reattach},
+    {EFFECT_PREPARE, guest_prepare},
+    {EFFECT_SPAWN, guest_spawn},
+    {EFFECT_PAUSE, guest_pause},
+    {EFFECT_RESUME, guest_resume},
+    {EFFECT_LADDER, guest_ladder},
+    {EFFECT_HALT, guest_halt_now},
+    {EFFECT_REBOOT, guest_reboot},
+    {EFFECT_KILL, guest_kill},
+    {EFFECT_RELEASE, guest_release},
+    {EFFECT_REATTACH, guest_reattach},
+    {EFFECT_FORGET, guest_drop_exit_record},
 };
 
 static void run_effects(struct guest *g)
 {
     unsigned effects = g->effects;
 
+    if (!effects)
+        return;
+    failpoint_guest("stored", g);
     g->effects = 0;
     for (size_t i = 0; i < UM_ARRAY_LEN(effect_rows); i++)
         if (effects & effect_rows[i].effect)
             effect_rows[i].run(g);
+    failpoint_guest("done", g);
 }
 
 bool guests_effects(struct guests *guests)

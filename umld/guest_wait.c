@@ -76,6 +76,7 @@ static enum outcome judge(const struct guest_waiter *w, struct um_error *err)
     case GOAL_READY:
         return up_to(g, g->ready && g->state == GUEST_RUNNING, err);
     case GOAL_STOPPED:
+    case GOAL_REMOVED:
         return at_rest ? MET : PENDING;
     case GOAL_PAUSED:
         if (g->state == GUEST_RUNNING && !g->asked[0])
@@ -95,10 +96,13 @@ static enum outcome judge(const struct guest_waiter *w, struct um_error *err)
 
 static json_t *verb_reply(const struct guest_waiter *w)
 {
-    json_t *reply = json_pack("{s:b,s:s}", "changed", w->wait.changed, "state",
-                              guest_state_info(w->guest->state)->name);
+    json_t *reply;
     char id[24];
 
+    if (w->wait.goal == GOAL_REMOVED)
+        return json_pack("{s:b}", "changed", w->wait.changed);
+    reply = json_pack("{s:b,s:s}", "changed", w->wait.changed, "state",
+                      guest_state_info(w->guest->state)->name);
     if (w->wait.reply_ready)
         json_object_set_new(reply, "ready", json_boolean(w->guest->ready));
     if (w->wait.reply_job && w->wait.job)
@@ -135,6 +139,8 @@ static void finish(struct guest_waiter *w, const struct um_error *err)
             request_remember(w->umld, w->request_id, w->request_method, w->guest->def.name, reply);
         api_reply(call, reply);
     }
+    if (!err && w->wait.goal == GOAL_REMOVED && !w->guest->removed)
+        guest_remove(w->guest);
     waiter_free(w);
 }
 
@@ -157,7 +163,8 @@ static void progress(struct guest_waiter *w)
 {
     struct api_call *call = api_call_find(w->umld->server, w->call_id);
 
-    if (!call || w->guest->state == w->shown || w->wait.reply_guest || !api_call_more(call))
+    if (!call || w->guest->state == w->shown || w->wait.reply_guest ||
+        w->wait.goal == GOAL_REMOVED || !api_call_more(call))
         return;
     w->shown = w->guest->state;
     /* A client that does not read its progress loses progress, nothing else. */

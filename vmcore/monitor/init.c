@@ -105,8 +105,9 @@ static char **kernel_environment(const char *preload)
     while (environ && environ[n])
         n++;
     env = calloc(n + 2, sizeof(*env));
+    /* PWD is bubblewrap's: it is not in the order, and the kernel gets what is in the order. */
     for (size_t i = 0; env && i < n; i++)
-        if (strncmp(environ[i], "LD_PRELOAD=", 11) != 0)
+        if (strncmp(environ[i], "LD_PRELOAD=", 11) != 0 && strncmp(environ[i], "PWD=", 4) != 0)
             env[out++] = environ[i];
     if (env && preload && asprintf(&env[out], "LD_PRELOAD=%s", preload) < 0)
         return NULL;
