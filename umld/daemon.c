@@ -31,6 +31,24 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define STORE_RETRY_NS (500 * UM_MS_NS)
+
+static void wake(um_unused void *arg)
+{
+    /* The after-phase that follows is all that is wanted. */
+}
+
+/*
+ * Nothing that is not stored is done or told. While it cannot be stored the guests run on, what
+ * happens to them is kept, reading calls are served and changing ones are refused.
+ */
+static bool cannot_store(struct umld *umld)
+{
+    um_timer_arm(umld->retry, STORE_RETRY_NS);
+    api_server_hold(umld->server, true);
+    return api_server_after(umld->server);
+}
+
 static bool after(void *arg)
 {
     struct umld *umld = arg;
@@ -39,15 +57,15 @@ static bool after(void *arg)
     guests_drain(umld->guests);
     guests_store(umld->guests);
     if (!db_commit(umld->db))
-        um_log(UM_LOG_ERROR, "the database cannot be written; trying again with the next change");
+        return cannot_store(umld);
+    api_server_hold(umld->server, false);
     more = guests_effects(umld->guests);
-    more = events_after(umld->events) || more;
-    /* Handlers of requests that arrive in one go write too: their replies wait for their commit. */
-    if (!db_dirty(umld->db))
-        more = api_server_after(umld->server) || more;
-    else
-        more = true;
-    return more;
+    /* Effects and handlers of requests that arrive in one go write too: their events and replies
+     * wait for their commit. */
+    if (db_dirty(umld->db))
+        return true;
+    events_after(umld->events);
+    return api_server_after(umld->server) || more;
 }
 
 /* Roles: root and the daemon's own user are admins; a guest's owner is its owner; others may look.
@@ -216,6 +234,8 @@ enum um_code umld_start(const struct umld_options *options, struct umld **ret, s
         code = take_lock(umld->paths.state_dir, "state", &umld->state_lock_fd, err);
     if (!code && !(umld->loop = um_loop_new()))
         code = um_fail(err, UM_E_NO_RESOURCES, "umld", NULL, "cannot make an event loop");
+    if (!code && !(umld->retry = um_timer_new(umld->loop, wake, NULL)))
+        code = um_fail(err, UM_E_NO_RESOURCES, "umld", NULL, "out of memory");
     if (!code)
         code = open_state(umld, err);
     if (!code && !options->check_only) {
@@ -275,6 +295,7 @@ void umld_free(struct umld *umld)
     events_free(umld->events);
     settings_free(umld->settings);
     db_close(umld->db);
+    um_timer_free(umld->retry);
     um_loop_free(umld->loop);
     um_fd_close(&umld->lock_fd);
     um_fd_close(&umld->state_lock_fd);

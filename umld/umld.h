@@ -19,6 +19,7 @@ struct balance;
 
 struct umld {
     struct um_loop *loop;
+    struct um_timer *retry; /* armed while the database cannot be written */
     struct db *db;
     struct api_server *server;
     struct settings *settings;
