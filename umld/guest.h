@@ -50,7 +50,7 @@ struct guest {
     /* stored */
     enum guest_state state;
     bool want_up, ready;
-    const char *asked; /* "", "pause" or "resume" */
+    const char *asked; /* "", "pause", "resume" or "reboot" */
     uint64_t boot;
     char *kernel_path; /* NULL: never started */
     pid_t monitor_pid;
@@ -65,6 +65,8 @@ struct guest {
     enum guest_state adopting_from; /* while adopting: the stored state */
     bool kernel_up;
     bool start_asked;      /* start again once it is released */
+    bool kill_hard;        /* its monitor did not end when asked to */
+    unsigned ends;         /* lives that have ended, to see one go by */
     char *status;          /* STATUS=text of the guest, or NULL */
     struct policy_end end; /* how this life is ending; text owned */
     unsigned char inbox[GUEST_INBOX_MAX];
@@ -226,7 +228,7 @@ void guest_lanes_close(struct guest *g) um_nonnull(1);
 enum guest_goal {
     GOAL_KERNEL,
     GOAL_READY,
-    GOAL_STOPPED,
+    GOAL_STOPPED, /* at rest, or its present life has ended */
     GOAL_PAUSED,
     GOAL_RUNNING,
     GOAL_REBOOTED, /* boot number above the one at the call, and kernel up */
@@ -240,6 +242,7 @@ struct guest_wait {
     bool reply_guest; /* reply with the whole guest (Wait), else changed/state/job/ready */
     bool reply_ready; /* the reply has a `ready` field (Start) */
     bool reply_job;
+    bool remove; /* GOAL_STOPPED: then remove it, also if the client has gone */
     int64_t job;                             /* 0: none; ended with the outcome */
     const char *request_id, *request_method; /* remember the reply; NULL: not */
 };
