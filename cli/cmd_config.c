@@ -22,7 +22,7 @@ static int show(struct cli *cli, const struct args *args)
     json_array_foreach(json_object_get(text ? reply.params : NULL, "values"), i, v)
     {
         /* As it could be given back; `live` is what the running kernel alone has. */
-        printf("%s=%s%s\n", text_get(v, "device", "?"), text_get(v, "value", ""),
+        printf("%s%s\n", text_get(v, "value", ""),
                strcmp(text_get(v, "where", ""), "live") == 0 ? "  (live only)" : "");
     }
     client_reply_done(&reply);

@@ -89,28 +89,41 @@ static enum um_code take_lock(const char *dir, const char *what, int *ret_fd, st
     return UM_OK;
 }
 
-static enum um_code make_directories(const struct umld *umld, struct um_error *err)
+static enum um_code own_directory(const char *path, mode_t mode, struct um_error *err)
 {
-    mode_t run_mode = umld->system ? 0755 : 0700;
-    char path[700];
     struct stat st;
-    enum um_code code = um_mkdir_parents(umld->paths.run_dir, run_mode, err);
+    enum um_code code = um_mkdir_parents(path, mode, err);
 
-    if (!code)
-        code = um_mkdir_parents(umld->paths.state_dir, 0700, err);
+    if (code)
+        return code;
     /* /tmp/umld-UID may have been made by somebody else first. */
-    if (!code && lstat(umld->paths.run_dir, &st) == 0 &&
-        (!S_ISDIR(st.st_mode) || st.st_uid != geteuid())) {
-        um_fail(err, UM_E_DENIED, umld->paths.run_dir, NULL, "is not a directory of this user");
-        return um_hint(err, "remove it, or set UMLD_RUN_DIR");
+    if (lstat(path, &st) < 0 || !S_ISDIR(st.st_mode) ||
+        (st.st_uid != geteuid() && geteuid() != 0)) {
+        um_fail(err, UM_E_DENIED, path, NULL, "is not a directory of this user");
+        return um_hint(err, "remove it, or set UMLD_RUN_DIR and UMLD_STATE_DIR");
     }
+    return UM_OK;
+}
+
+static enum um_code make_top_directories(const struct umld *umld, struct um_error *err)
+{
+    enum um_code code = own_directory(umld->paths.run_dir, 0700, err);
+
+    /* Everybody may reach the socket of system mode; what they may do is decided inside. */
+    if (!code && chmod(umld->paths.run_dir, umld->system ? 0755 : 0700) < 0)
+        code = um_fail_errno(err, errno, umld->paths.run_dir, "cannot set its mode");
+    return code ? code : own_directory(umld->paths.state_dir, 0700, err);
+}
+
+static enum um_code make_inner_directories(const struct umld *umld, struct um_error *err)
+{
+    char path[700];
+    enum um_code code;
+
     snprintf(path, sizeof(path), "%s/g", umld->paths.run_dir);
-    if (!code)
-        code = um_mkdir_parents(path, 0700, err);
+    code = um_mkdir_parents(path, 0700, err);
     snprintf(path, sizeof(path), "%s/guests", umld->paths.state_dir);
-    if (!code)
-        code = um_mkdir_parents(path, 0700, err);
-    return code;
+    return code ? code : um_mkdir_parents(path, 0700, err);
 }
 
 static enum um_code become(struct umld *umld, const char *user, struct um_error *err)
@@ -121,6 +134,8 @@ static enum um_code become(struct umld *umld, const char *user, struct um_error 
         um_fail(err, UM_E_BAD_CONFIG, user, NULL, "there is no such user");
         return um_hint(err, "create it: useradd --system --home-dir /var/lib/umld %s", user);
     }
+    if (geteuid() == pw->pw_uid)
+        return UM_OK;
     if (chown(umld->paths.run_dir, pw->pw_uid, pw->pw_gid) < 0 ||
         chown(umld->paths.state_dir, pw->pw_uid, pw->pw_gid) < 0 ||
         initgroups(user, pw->pw_gid) < 0 || setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) < 0 ||
@@ -190,9 +205,11 @@ enum um_code umld_start(const struct umld_options *options, struct umld **ret, s
     umld->started_ns = um_clock_wall_ns();
     umask(077);
     raise_limits();
-    code = make_directories(umld, err);
+    code = make_top_directories(umld, err);
     if (!code && options->user)
         code = become(umld, options->user, err);
+    if (!code)
+        code = make_inner_directories(umld, err);
     if (!code)
         code = take_lock(umld->paths.run_dir, "run", &umld->lock_fd, err);
     if (!code)

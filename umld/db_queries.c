@@ -19,8 +19,11 @@ const struct db_statement db_statements[DBQ_COUNT] = {
     [DBQ_GUEST_WANT] = {"UPDATE guest SET want_up = ? WHERE id = ?", "ii", true},
     [DBQ_GUEST_DELETE] = {"DELETE FROM guest WHERE id = ?", "i", true},
     [DBQ_DEVICE_CLEAR] = {"DELETE FROM device WHERE guest_id = ?", "i", true},
-    [DBQ_DEVICE_INSERT] = {"INSERT INTO device(guest_id, position, name, spec) VALUES (?, ?, ?, ?)",
-                           "iiss", true},
+    [DBQ_DEVICE_INSERT] = {"INSERT INTO device(guest_id, position, name, spec, origin)"
+                           " VALUES (?, ?, ?, ?, ?)",
+                           "iisss", true},
+    [DBQ_DEVICE_ORIGINS] = {"SELECT guest_id, name, origin FROM device WHERE origin != ''", "",
+                            false},
     [DBQ_KERNEL_ALL] = {"SELECT name, path FROM kernel ORDER BY added_ns", "", false},
     [DBQ_KERNEL_INSERT] = {"INSERT OR REPLACE INTO kernel(name, path, added_ns) VALUES (?, ?, ?)",
                            "ssi", true},

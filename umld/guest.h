@@ -6,9 +6,10 @@
  * and committed; then the effects (spawn, mconsole commands, kills) run. So nothing is done about a
  * wish that is not stored, and nothing is announced that is not stored.
  *
- * Files: guest.c (table, lookup, storing), guest_machine.c (drain, actions), guest_start.c,
- * guest_stop.c, guest_pause.c (one verb each), guest_monitor.c (the connection to umlmon),
- * guest_adopt.c (after a daemon restart), guest_wait.c (calls that wait), guest_json.c (adapters).
+ * Files: guest.c (the set, lookup, after-phase), guest_store.c (database), guest_machine.c (drain,
+ * actions), guest_start.c, guest_stop.c, guest_pause.c (one verb each), guest_monitor.c (the
+ * connection to umlmon), guest_adopt.c (after a daemon restart), guest_wait.c (calls that wait),
+ * guest_json.c (adapters).
  */
 #ifndef UMLD_GUEST_H
 #define UMLD_GUEST_H
@@ -64,6 +65,7 @@ struct guest {
     enum guest_state adopting_from; /* while adopting: the stored state */
     bool kernel_up;
     bool start_asked;      /* start again once it is released */
+    bool kill_asked;       /* its monitor was told to kill it: next time more is done */
     char *status;          /* STATUS=text of the guest, or NULL */
     struct policy_end end; /* how this life is ending; text owned */
     unsigned char inbox[GUEST_INBOX_MAX];
@@ -92,7 +94,18 @@ struct guest {
 /* ---- guest.c: the set of all guests ---- */
 struct guests *guests_new(struct umld *umld) um_check;
 void guests_free(struct guests *guests);
+
+/* ---- guest_store.c ---- */
 enum um_code guests_load(struct umld *umld, struct um_error *err) um_nonnull(1) um_check;
+/* Definition and devices; fresh: a new row, whose id is set. */
+bool guest_store_definition(struct guest *g, bool fresh) um_nonnull(1) um_check;
+/* The columns that change with its life; on failure it stays dirty. */
+void guest_store(struct guest *g) um_nonnull(1);
+/* For guest_store.c: a guest in memory, def taken over; NULL: no memory. */
+struct guest *guest_new(struct umld *umld, struct guest_definition *def) um_nonnull(1, 2) um_check;
+bool guests_add(struct guests *guests, struct guest *g) um_nonnull(1, 2) um_check;
+
+/* ---- guest.c again ---- */
 
 struct guest *guest_find(struct umld *umld, const char *name) um_nonnull(1, 2);
 struct guest *guest_by_id(struct umld *umld, int64_t id) um_nonnull(1);

@@ -39,7 +39,7 @@ static void act_none(um_unused struct guest *g)
 static void act_prepare(struct guest *g)
 {
     end_clear(g);
-    g->start_asked = false;
+    g->start_asked = g->kill_asked = false;
     g->ready = g->kernel_up = false;
     g->rung = 0;
     free(g->status);
@@ -319,6 +319,8 @@ void guest_step(struct guest *g, enum guest_event event)
     take_wish(g, event);
     if (t.next != g->state)
         enter(g, t.next, event);
+    else if (event == GUEST_T_EXPIRED && limit_ms(g) > 0)
+        um_timer_arm(g->limit, limit_ms(g) * UM_MS_NS);
     actions[t.action](g);
 }
 

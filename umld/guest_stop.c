@@ -148,8 +148,10 @@ static void kill_if_same(pid_t pid, int64_t start)
 
 void guest_kill(struct guest *g)
 {
-    if (!g->end.timed_out && monitor_ask(g, MON_KILL, NULL, 0, -1, NULL, NULL))
+    if (!g->kill_asked && monitor_ask(g, MON_KILL, NULL, 0, -1, NULL, NULL)) {
+        g->kill_asked = true;
         return;
+    }
     /* The sandbox's first process ends with umlmon, and everything in it with that one. */
     um_log(UM_LOG_WARNING, "guest %s: killing its monitor %d", g->def.name, (int)g->monitor_pid);
     kill_if_same(g->monitor_pid, g->monitor_start);

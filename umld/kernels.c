@@ -1,10 +1,7 @@
 #include "umld/kernels.h"
 
-#include "schemas/api_rows.h"
 #include "umld/db.h"
 #include "umld/events.h"
-#include "umld/guest.h"
-#include "umld/jobs.h"
 #include "vmcore/base/clock.h"
 #include "vmcore/base/log.h"
 
@@ -174,7 +171,7 @@ enum um_code kernels_load(struct umld *umld, struct um_error *err)
     return UM_OK;
 }
 
-static struct kernel_entry *find(struct kernels *k, const char *name_or_path)
+struct kernel_entry *kernels_find(struct kernels *k, const char *name_or_path)
 {
     char real[PATH_MAX];
     const char *path = name_or_path[0] == '/' && realpath(name_or_path, real) ? real : name_or_path;
@@ -264,7 +261,7 @@ static void probe_ended(struct umld *umld, const struct kernel_entry *entry,
 }
 
 /* done gets the entry whatever the verdict; the caller judges it. */
-static void probe(struct umld *umld, struct kernel_entry *e, kernel_ready_fn done, void *arg)
+void kernels_probe(struct umld *umld, struct kernel_entry *e, kernel_ready_fn done, void *arg)
 {
     struct kernels *k = umld->kernels;
     struct waiting *w = calloc(1, sizeof(*w));
@@ -312,8 +309,8 @@ static void resolved(struct umld *umld, const struct kernel_entry *entry,
         r.done(umld, NULL, err, r.arg);
 }
 
-static struct kernel_entry *add(struct kernels *k, const char *path, const char *name,
-                                struct um_error *err)
+struct kernel_entry *kernels_add(struct kernels *k, const char *path, const char *name,
+                                 struct um_error *err)
 {
     char real[PATH_MAX], fallback[80];
     struct kernel_entry *e, **tail = &k->list;
@@ -323,11 +320,11 @@ static struct kernel_entry *add(struct kernels *k, const char *path, const char 
         um_fail_errno(err, errno, path, "cannot be found");
         return NULL;
     }
-    if ((e = find(k, real)))
+    if ((e = kernels_find(k, real)))
         return e;
     slash = strrchr(real, '/');
     snprintf(fallback, sizeof(fallback), "%.63s", name ? name : slash + 1);
-    if (find(k, fallback)) {
+    if (kernels_find(k, fallback)) {
         um_fail(err, UM_E_EXISTS, fallback, "name", "another kernel has this name");
         um_hint(err, "choose another: umlctl kernel add %s NAME", path);
         return NULL;
@@ -351,7 +348,7 @@ static struct kernel_entry *discover(struct kernels *k, struct um_error *err)
 
     for (size_t i = 0; i < UM_ARRAY_LEN(usual_places); i++)
         if (stat(usual_places[i], &st) == 0 && S_ISREG(st.st_mode))
-            return add(k, usual_places[i], NULL, err);
+            return kernels_add(k, usual_places[i], NULL, err);
     um_fail(err, UM_E_MISSING_SOFTWARE, "kernel", "kernel",
             "no UML kernel is registered and none was found in the usual places");
     um_hint(err, "apt-get install user-mode-linux, or: umlctl kernel add PATH");
@@ -366,9 +363,9 @@ void kernels_resolve(struct umld *umld, const char *kernel, kernel_ready_fn done
     struct resolve *r;
 
     if (kernel) {
-        e = find(k, kernel);
+        e = kernels_find(k, kernel);
         if (!e && kernel[0] == '/')
-            e = add(k, kernel, NULL, &err);
+            e = kernels_add(k, kernel, NULL, &err);
         else if (!e) {
             um_fail(&err, UM_E_NOT_FOUND, kernel, "kernel", "no kernel of this name is registered");
             um_hint(&err, "see umlctl kernel list, or: umlctl kernel add PATH %s", kernel);
@@ -390,7 +387,7 @@ void kernels_resolve(struct umld *umld, const char *kernel, kernel_ready_fn done
     if (!r)
         abort();
     *r = (struct resolve){done, arg};
-    probe(umld, e, resolved, r);
+    kernels_probe(umld, e, resolved, r);
 }
 
 void kernel_launch(const struct kernel_entry *e, struct launch_kernel *ret)
@@ -403,25 +400,7 @@ void kernel_launch(const struct kernel_entry *e, struct launch_kernel *ret)
                                   .lpj = e->lpj};
 }
 
-/* ---- API ---- */
-
-void api_kernel_list(struct umld *umld, struct api_call *call, um_unused const json_t *params)
-{
-    json_t *list = json_array();
-
-    for (struct kernel_entry *e = umld->kernels->list; e; e = e->next)
-        json_array_append_new(list, kernel_json(e));
-    api_reply(call, json_pack("{s:o}", "kernels", list));
-}
-
-struct probe_call {
-    uint64_t call_id;
-    int64_t job;
-    bool added, with_changed;
-    struct kernel_entry *entry;
-};
-
-static void forget(struct kernels *k, struct kernel_entry *e)
+void kernels_forget(struct kernels *k, struct kernel_entry *e)
 {
     struct kernel_entry **link = &k->list;
 
@@ -433,93 +412,15 @@ static void forget(struct kernels *k, struct kernel_entry *e)
     entry_free(e);
 }
 
-static void probe_answer(struct umld *umld, const struct kernel_entry *entry,
-                         const struct um_error *err, void *arg)
+struct kernel_entry *kernels_first(const struct kernels *k)
 {
-    struct probe_call *p = arg;
-    struct api_call *call = api_call_find(umld->server, p->call_id);
-    json_t *reply;
-
-    jobs_end(umld, p->job, err);
-    if (err && p->added) /* nothing half-done stays behind */
-        forget(umld->kernels, p->entry);
-    if (call && entry) {
-        reply = json_pack("{s:o}", "kernel", kernel_json(entry));
-        if (p->with_changed)
-            json_object_set_new(reply, "changed", json_boolean(p->added));
-        api_reply(call, reply);
-    } else if (call) {
-        api_reply_error(call, err);
-    }
-    free(p);
+    return k->list;
 }
 
-static void probe_for_call(struct umld *umld, struct api_call *call, struct kernel_entry *e,
-                           bool with_changed, bool added)
+bool kernels_is_probing(const struct kernels *k, const struct kernel_entry *e)
 {
-    struct probe_call *p = calloc(1, sizeof(*p));
-
-    if (!p)
-        abort();
-    *p = (struct probe_call){
-        .call_id = api_call_id(call), .added = added, .with_changed = with_changed, .entry = e};
-    p->job = jobs_begin(umld, "kernel.probe", e->name, api_call_uid(call), NULL, NULL);
-    probe(umld, e, probe_answer, p);
-}
-
-void api_kernel_probe(struct umld *umld, struct api_call *call, const json_t *params)
-{
-    const char *kernel = json_string_value(json_object_get(params, "kernel"));
-    struct kernel_entry *e = find(umld->kernels, kernel);
-    struct um_error err;
-
-    if (!e && kernel[0] == '/')
-        e = add(umld->kernels, kernel, NULL, &err);
-    else if (!e) {
-        um_fail(&err, UM_E_NOT_FOUND, kernel, "kernel", "no kernel of this name is registered");
-        um_hint(&err, "see umlctl kernel list");
-    }
-    if (e)
-        probe_for_call(umld, call, e, false, false);
-    else
-        api_reply_error(call, &err);
-}
-
-void api_kernel_add(struct umld *umld, struct api_call *call, const json_t *params)
-{
-    const char *path = json_string_value(json_object_get(params, "path"));
-    const char *name = json_string_value(json_object_get(params, "name"));
-    bool known = find(umld->kernels, path) != NULL;
-    struct um_error err;
-    struct kernel_entry *e;
-    struct kernel_elf elf = KERNEL_ELF_INIT;
-
-    /* What is no program at all is refused before it is registered. */
-    if (kernel_elf_read(path, &elf, &err)) {
-        api_reply_error(call, &err);
-        return;
-    }
-    kernel_elf_done(&elf);
-    e = add(umld->kernels, path, name, &err);
-    if (e)
-        probe_for_call(umld, call, e, true, !known);
-    else
-        api_reply_error(call, &err);
-}
-
-void api_kernel_remove(struct umld *umld, struct api_call *call, const json_t *params)
-{
-    const char *name = json_string_value(json_object_get(params, "name"));
-    struct kernel_entry *e = find(umld->kernels, name);
-    struct um_error err;
-
-    for (struct probing *p = umld->kernels->probing; p; p = p->next)
-        if (p->entry == e && e) {
-            um_fail(&err, UM_E_BUSY, name, "name", "it is being probed");
-            api_reply_error(call, &err);
-            return;
-        }
-    if (e)
-        forget(umld->kernels, e);
-    api_reply(call, json_pack("{s:b}", "changed", e != NULL));
+    for (const struct probing *p = k->probing; p; p = p->next)
+        if (p->entry == e)
+            return true;
+    return false;
 }

@@ -42,6 +42,21 @@ void kernels_resolve(struct umld *umld, const char *kernel, kernel_ready_fn done
  */
 void kernel_launch(const struct kernel_entry *entry, struct launch_kernel *ret) um_nonnull(1, 2);
 
+/* By name or path, NULL: not registered. */
+struct kernel_entry *kernels_find(struct kernels *kernels, const char *name_or_path)
+    um_nonnull(1, 2);
+struct kernel_entry *kernels_first(const struct kernels *kernels) um_nonnull(1);
+/* Register (name NULL: the file's); the one that is there if the path is known. NULL: err says why.
+ */
+struct kernel_entry *kernels_add(struct kernels *kernels, const char *path, const char *name,
+                                 struct um_error *err) um_nonnull(1, 2, 4);
+void kernels_forget(struct kernels *kernels, struct kernel_entry *e) um_nonnull(1, 2);
+bool kernels_is_probing(const struct kernels *kernels, const struct kernel_entry *e)
+    um_nonnull(1, 2);
+/* Probe now; done gets the entry whatever the verdict, NULL if the probe itself failed. */
+void kernels_probe(struct umld *umld, struct kernel_entry *e, kernel_ready_fn done, void *arg)
+    um_nonnull(1, 2, 3);
+
 /* ---- kernel_probe.c ---- */
 /* Fill *entry by experiment (its path is set). done as above; entry stays the caller's. */
 void kernel_probe_start(struct umld *umld, struct kernel_entry *entry, kernel_ready_fn done,

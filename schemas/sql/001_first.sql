@@ -27,6 +27,7 @@ CREATE TABLE device (
     position INTEGER NOT NULL,
     name     TEXT NOT NULL,                     -- ubd0, con1
     spec     TEXT NOT NULL,                     -- the string as the user wrote it, paths absolute
+    origin   TEXT NOT NULL DEFAULT '',          -- disks: "raw" or the backing file, when it was defined
     PRIMARY KEY (guest_id, name)
 ) STRICT;
 

@@ -207,8 +207,8 @@ class Verbs(Case):
 
     def test_config(self):
         self.script('Guest.Config', {'values': [
-            {'device': 'ubd0', 'value': '/img', 'where': 'stored'},
-            {'device': 'con1', 'value': 'pts', 'where': 'live'}]})
+            {'device': 'ubd0', 'value': 'ubd0=/img', 'where': 'stored'},
+            {'device': 'con1', 'value': 'con1=pts', 'where': 'live'}]})
         self.assertEqual(self.ok('config', 'web'), 'ubd0=/img\ncon1=pts  (live only)\n')
         self.ok('config', 'web', 'ubd0')
         self.assertEqual(self.umld.params('io.umld.Guest.Config'),

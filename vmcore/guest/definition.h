@@ -76,6 +76,12 @@ void guest_definition_check(const struct guest_definition *d, struct um_error *e
 void guest_definition_check_files(const struct guest_definition *d, struct um_error *errors,
                                   size_t max, size_t *ret_count) um_nonnull(1, 2, 4);
 
+/*
+ * Remember what each disk file is now (device.ubd.origin) where that is not known yet: called when
+ * a device is defined, before a guest has had its hands on the file. False: no memory.
+ */
+bool guest_definition_note_origins(struct guest_definition *d) um_nonnull(1) um_check;
+
 const char *guest_restart_name(enum guest_restart r);
 bool guest_restart_from_name(const char *s, enum guest_restart *ret) um_check;
 /* `notify`, `kernel`, `console` (the pattern travels beside it). */

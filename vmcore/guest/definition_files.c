@@ -175,6 +175,28 @@ static bool needs_root(const struct guest_definition *d, const struct device *v)
            !cmdline_find(d, "rootfstype=");
 }
 
+static bool was_raw(const struct device *v)
+{
+    return v->ubd.origin && strcmp(v->ubd.origin, "raw") == 0;
+}
+
+bool guest_definition_note_origins(struct guest_definition *d)
+{
+    for (size_t i = 0; i < d->device_count; i++) {
+        struct device *v = &d->devices[i];
+        enum cow_peek_result kind;
+        struct cow_peek h;
+
+        if (v->kind != DEVICE_UBD || v->ubd.origin)
+            continue;
+        kind = v->ubd.flags & UBD_DATA ? COW_PEEK_NONE : cow_peek_file(v->ubd.file, &h);
+        v->ubd.origin = strdup(kind == COW_PEEK_OK ? h.backing : "raw");
+        if (!v->ubd.origin)
+            return false;
+    }
+    return true;
+}
+
 static void check_disk(struct problems *p, const struct guest_definition *d, const char *name,
                        const struct device *v)
 {
@@ -187,8 +209,15 @@ static void check_disk(struct problems *p, const struct guest_definition *d, con
         return;
     if (!check_image(p, name, v->ubd.backing ? "COW file" : "disk image", v->ubd.file, write, &st))
         return;
-    if (!(v->ubd.flags & UBD_DATA))
+    if (!(v->ubd.flags & UBD_DATA) && !was_raw(v))
         kind = cow_peek_file(v->ubd.file, &h);
+    if (kind == COW_PEEK_OK && v->ubd.origin && strcmp(v->ubd.origin, h.backing) != 0) {
+        um_hint(problem_add(p, UM_E_INVALID, name,
+                            "%s names another backing file than when it was defined (%s, not %s)",
+                            v->ubd.file, h.backing, v->ubd.origin),
+                "if you changed it yourself, define the device again");
+        return;
+    }
     if (kind == COW_PEEK_BAD)
         um_hint(problem_add(p, UM_E_INVALID, name, "%s has a damaged COW header", v->ubd.file),
                 "if it is a plain image, use flag d: ubd%dd=%s", v->index, v->ubd.file);

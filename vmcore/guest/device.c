@@ -262,6 +262,7 @@ void device_done(struct device *d)
         free(d->ubd.file);
         free(d->ubd.backing);
         free(d->ubd.serial);
+        free(d->ubd.origin);
         break;
     case DEVICE_CON:
     case DEVICE_SSL:
@@ -293,7 +294,14 @@ bool device_copy(const struct device *from, struct device *ret)
 {
     /* The text holds everything and its paths are absolute, so parsing it again cannot fail for
      * any reason but memory. */
-    return device_parse(from->text, NULL, ret, NULL) == UM_OK;
+    if (device_parse(from->text, NULL, ret, NULL))
+        return false;
+    if (from->kind != DEVICE_UBD || !from->ubd.origin)
+        return true;
+    ret->ubd.origin = strdup(from->ubd.origin);
+    if (!ret->ubd.origin)
+        device_done(ret);
+    return ret->text;
 }
 
 const char *device_name(const struct device *d, char *buf, size_t size)

@@ -60,6 +60,10 @@ struct device {
         struct {
             unsigned flags;
             char *file, *backing, *serial; /* owned; backing and serial may be NULL */
+            /* What the file was when the device was defined, not part of the text: "raw", or the
+             * backing file its COW header named; owned, NULL: not looked at. The guest can write
+             * its own disk, so a header found later is believed only if it says the same. */
+            char *origin;
         } ubd;
         struct {
             struct device_chan in, out; /* equal unless `in,out` was given */

@@ -83,7 +83,7 @@ static bool read_disk(const struct device *v, struct launch_disk *ret)
     if (stat(v->ubd.file, &st) < 0)
         return true;
     ret->block = S_ISBLK(st.st_mode);
-    if (v->ubd.flags & UBD_DATA) {
+    if (v->ubd.flags & UBD_DATA || (v->ubd.origin && strcmp(v->ubd.origin, "raw") == 0)) {
         ret->known = true;
         return true;
     }

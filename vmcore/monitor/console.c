@@ -62,8 +62,15 @@ static void on_master(uint32_t events, void *arg)
 {
     struct mon_console *c = arg;
 
-    if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+    if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
+        /*
+         * uml(kernel): the notification of a reboot is sent before its first console output. When
+         * both wait here, the output belongs to the new boot's log.
+         */
+        if (c->mon->state.main_pid != 0)
+            mon_notify_poll(c->mon);
         mon_console_drain(c, false);
+    }
     if (events & EPOLLOUT) {
         write_typed(c);
         mon_client_input(c);
