@@ -12,20 +12,27 @@ SETTLE = 6  # seconds: one tick of the balancer, commits and checkpoints
 
 
 def around(guests):
-    """PSS in KiB of each program that stands around a guest, as medians; and of the kernel's main process."""
-    found = {"umlmon": [], "bwrap": [], "umlinit": []}
+    """What each program that stands around a guest takes, in KiB, as medians; and PSS of all of one guest's."""
+    found, sums = {"umlmon": [], "bwrap": [], "umlinit": []}, []
     for guest in guests:
         monitor = guest["runtime"]["monitorPid"]  # its name in ps is another
         found["umlmon"].append(bench_lib.memory(monitor))
+        sums.append(found["umlmon"][-1]["Pss"])
         queue = bench_lib.children(monitor)
         while queue:
             pid = queue.pop()
             if bench_lib.comm(pid) in found:
                 with contextlib.suppress(OSError):
                     found[bench_lib.comm(pid)].append(bench_lib.memory(pid))
+                    sums[-1] += found[bench_lib.comm(pid)][-1]["Pss"]
                 queue += bench_lib.children(pid)
-    return {name: {key: statistics.median(m[key] for m in all_of) for key in all_of[0]} if all_of else {}
-            for name, all_of in found.items()}
+    parts = {
+        name: {key: statistics.median(m[key] for m in all_of) for key in all_of[0]}
+        for name, all_of in found.items()
+        if all_of
+    }
+    parts["all"] = {"Pss": statistics.median(sums)}
+    return parts
 
 
 def daemon_rss(d):
@@ -57,9 +64,9 @@ def real(options, d, rows):
         (f"umlmon PSS, one of {n}", parts["umlmon"]["Pss"], "KiB", None, f"<= {MONITOR_KIB}",
          parts["umlmon"]["Pss"] <= MONITOR_KIB),
         ("  its private dirty memory", parts["umlmon"]["Private_Dirty"], "KiB", None),
-        ("bwrap PSS (of both, each)", parts["bwrap"].get("Pss", 0), "KiB", None),
-        ("umlinit PSS", parts["umlinit"].get("Pss", 0), "KiB", None),
-        ("all around one guest", round(sum(p.get("Pss", 0) for p in parts.values())), "KiB", None),
+        ("bwrap PSS", parts["bwrap"]["Pss"], "KiB", None),
+        ("umlinit PSS", parts["umlinit"]["Pss"], "KiB", None),
+        ("all around one guest, PSS", parts["all"]["Pss"], "KiB", None),
     ]
 
 
