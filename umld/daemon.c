@@ -32,6 +32,24 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define STORE_RETRY_NS (500 * UM_MS_NS)
+
+static void wake(um_unused void *arg)
+{
+    /* The after-phase that follows is all that is wanted. */
+}
+
+/*
+ * Nothing that is not stored is done or told. While it cannot be stored the guests run on, what
+ * happens to them is kept, reading calls are served and changing ones are refused.
+ */
+static bool cannot_store(struct umld *umld)
+{
+    um_timer_arm(umld->retry, STORE_RETRY_NS);
+    api_server_hold(umld->server, true);
+    return api_server_after(umld->server);
+}
+
 static bool after(void *arg)
 {
     struct umld *umld = arg;
@@ -41,12 +59,10 @@ static bool after(void *arg)
     guests_store(umld->guests);
     if (db_dirty(umld->db))
         failpoint("before-commit");
-    if (!db_commit(umld->db)) {
-        um_log(UM_LOG_ERROR, "the database cannot be written; trying again in a second");
-        um_timer_arm(umld->commit_again, UM_SEC_NS);
-        return false;
-    }
+    if (!db_commit(umld->db))
+        return cannot_store(umld);
     failpoint("after-commit");
+    api_server_hold(umld->server, false);
     more = guests_effects(umld->guests);
     /*
      * Effects, and handlers of requests that arrive in one go, write too: events and replies wait
@@ -54,13 +70,8 @@ static bool after(void *arg)
      */
     if (db_dirty(umld->db))
         return true;
-    more = events_after(umld->events) || more;
+    events_after(umld->events);
     return api_server_after(umld->server) || more;
-}
-
-/* The after-phase that follows tries once more. */
-static void commit_again(um_unused void *arg)
-{
 }
 
 /* Roles: root and the daemon's own user are admins; a guest's owner is its owner; others may look.
@@ -177,7 +188,6 @@ static enum um_code open_state(struct umld *umld, struct um_error *err)
     code = db_open(path, &umld->db, err);
     if (code)
         return code;
-    umld->commit_again = um_timer_new(umld->loop, commit_again, umld);
     umld->settings = settings_new(umld);
     umld->events = events_new(umld);
     umld->jobs = jobs_new(umld);
@@ -185,8 +195,8 @@ static enum um_code open_state(struct umld *umld, struct um_error *err)
     umld->images = images_new(umld);
     umld->guests = guests_new(umld);
     umld->balance = balance_new(umld);
-    if (!umld->commit_again || !umld->settings || !umld->events || !umld->jobs || !umld->kernels ||
-        !umld->images || !umld->guests || !umld->balance)
+    if (!umld->settings || !umld->events || !umld->jobs || !umld->kernels || !umld->images ||
+        !umld->guests || !umld->balance)
         return um_fail(err, UM_E_NO_RESOURCES, "umld", NULL, "out of memory");
     code = kernels_load(umld, err);
     return code ? code : guests_load(umld, err);
@@ -230,6 +240,8 @@ enum um_code umld_start(const struct umld_options *options, struct umld **ret, s
         code = take_lock(umld->paths.state_dir, "state", &umld->state_lock_fd, err);
     if (!code && !(umld->loop = um_loop_new()))
         code = um_fail(err, UM_E_NO_RESOURCES, "umld", NULL, "cannot make an event loop");
+    if (!code && !(umld->retry = um_timer_new(umld->loop, wake, NULL)))
+        code = um_fail(err, UM_E_NO_RESOURCES, "umld", NULL, "out of memory");
     if (!code)
         code = open_state(umld, err);
     if (!code && !options->check_only) {
@@ -289,8 +301,8 @@ void umld_free(struct umld *umld)
     jobs_free(umld->jobs);
     events_free(umld->events);
     settings_free(umld->settings);
-    um_timer_free(umld->commit_again);
     db_close(umld->db);
+    um_timer_free(umld->retry);
     um_loop_free(umld->loop);
     um_fd_close(&umld->lock_fd);
     um_fd_close(&umld->state_lock_fd);

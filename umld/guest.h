@@ -51,7 +51,7 @@ struct guest {
     /* stored */
     enum guest_state state;
     bool want_up, ready;
-    const char *asked; /* "", "pause", "resume", or "start" when start_asked */
+    const char *asked; /* "", "pause", "resume", "reboot", or "start" when start_asked */
     uint64_t boot;
     char *kernel_path; /* NULL: never started */
     pid_t monitor_pid;
@@ -68,6 +68,7 @@ struct guest {
     bool kernel_up;
     bool start_asked;      /* start again once it is released */
     bool kill_asked;       /* its monitor was told to kill it: next time more is done */
+    unsigned ends;         /* lives that have ended, to see one go by */
     char *status;          /* STATUS=text of the guest, or NULL */
     struct policy_end end; /* how this life is ending; text owned */
     unsigned char inbox[GUEST_INBOX_MAX];
@@ -245,11 +246,10 @@ void guest_lanes_close(struct guest *g) um_nonnull(1);
 enum guest_goal {
     GOAL_KERNEL,
     GOAL_READY,
-    GOAL_STOPPED,
+    GOAL_STOPPED, /* at rest, or its present life has ended */
     GOAL_PAUSED,
     GOAL_RUNNING,
     GOAL_REBOOTED, /* boot number above the one at the call, and kernel up */
-    GOAL_REMOVED,  /* at rest; met, the guest is removed */
     GOAL_STATE     /* w.state */
 };
 struct guest_wait {
@@ -260,7 +260,8 @@ struct guest_wait {
     bool reply_guest; /* reply with the whole guest (Wait), else changed/state/job/ready */
     bool reply_ready; /* the reply has a `ready` field (Start) */
     bool reply_job;
-    int64_t job;                             /* 0: none; ended with the outcome */
+    bool remove; /* GOAL_STOPPED: then remove it, also if the client has gone */
+    int64_t job; /* 0: none; ended with the outcome */
     const char *request_id, *request_method; /* remember the reply; NULL: not */
 };
 /* Answer the call when the goal is met or out of reach. */
