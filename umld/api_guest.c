@@ -116,11 +116,10 @@ void api_guest_create(struct umld *umld, struct api_call *call, const json_t *pa
         if (count) {
             api_reply_errors(call, errors, count);
         } else if (flag_of(params, "dryRun") && !guest_find(umld, def.name)) {
-            g = NULL;
-            api_reply(call, json_pack("{s:{s:o,s:{s:s,s:s,s:b,s:i,s:i},s:i,s:s},s:b}", "guest",
-                                      "definition", guest_definition_json(&def), "runtime", "state",
-                                      "stopped", "want", "down", "ready", 0, "bootNumber", 0,
-                                      "restarts", 0, "revision", 0, "createdAt", "", "changed", 0));
+            /* As it would be: a guest that is nowhere. */
+            struct guest would = {.def = def, .wait_status = -1, .cpu = -1, .asked = ""};
+
+            api_reply(call, json_pack("{s:o,s:b}", "guest", guest_json(&would), "changed", 0));
         } else if (guest_create(umld, &def, &g, &errors[0])) {
             api_reply_error(call, &errors[0]);
         } else {
@@ -313,7 +312,7 @@ void api_guest_remove(struct umld *umld, struct api_call *call, const json_t *pa
 {
     const char *name = text_of(params, "name");
     struct guest *g = guest_find(umld, name);
-    struct guest_wait wait = {.goal = GOAL_REMOVED, .timeout_ms = STOP_TIMEOUT_MS};
+    struct guest_wait wait = {.goal = GOAL_STOPPED, .timeout_ms = STOP_TIMEOUT_MS, .remove = true};
     struct um_error err;
     char object[96];
 

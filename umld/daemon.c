@@ -6,6 +6,7 @@
 #include "umld/balance.h"
 #include "umld/db.h"
 #include "umld/events.h"
+#include "umld/failpoint.h"
 #include "umld/guest.h"
 #include "umld/images.h"
 #include "umld/jobs.h"
@@ -31,6 +32,24 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define STORE_RETRY_NS (500 * UM_MS_NS)
+
+static void wake(um_unused void *arg)
+{
+    /* The after-phase that follows is all that is wanted. */
+}
+
+/*
+ * Nothing that is not stored is done or told. While it cannot be stored the guests run on, what
+ * happens to them is kept, reading calls are served and changing ones are refused.
+ */
+static bool cannot_store(struct umld *umld)
+{
+    um_timer_arm(umld->retry, STORE_RETRY_NS);
+    api_server_hold(umld->server, true);
+    return api_server_after(umld->server);
+}
+
 static bool after(void *arg)
 {
     struct umld *umld = arg;
@@ -38,16 +57,21 @@ static bool after(void *arg)
 
     guests_drain(umld->guests);
     guests_store(umld->guests);
+    if (db_dirty(umld->db))
+        failpoint("before-commit");
     if (!db_commit(umld->db))
-        um_log(UM_LOG_ERROR, "the database cannot be written; trying again with the next change");
+        return cannot_store(umld);
+    failpoint("after-commit");
+    api_server_hold(umld->server, false);
     more = guests_effects(umld->guests);
-    more = events_after(umld->events) || more;
-    /* Handlers of requests that arrive in one go write too: their replies wait for their commit. */
-    if (!db_dirty(umld->db))
-        more = api_server_after(umld->server) || more;
-    else
-        more = true;
-    return more;
+    /*
+     * Effects, and handlers of requests that arrive in one go, write too: events and replies wait
+     * for that commit. An event that was seen must never be lost, or its number given again.
+     */
+    if (db_dirty(umld->db))
+        return true;
+    events_after(umld->events);
+    return api_server_after(umld->server) || more;
 }
 
 /* Roles: root and the daemon's own user are admins; a guest's owner is its owner; others may look.
@@ -216,6 +240,8 @@ enum um_code umld_start(const struct umld_options *options, struct umld **ret, s
         code = take_lock(umld->paths.state_dir, "state", &umld->state_lock_fd, err);
     if (!code && !(umld->loop = um_loop_new()))
         code = um_fail(err, UM_E_NO_RESOURCES, "umld", NULL, "cannot make an event loop");
+    if (!code && !(umld->retry = um_timer_new(umld->loop, wake, NULL)))
+        code = um_fail(err, UM_E_NO_RESOURCES, "umld", NULL, "out of memory");
     if (!code)
         code = open_state(umld, err);
     if (!code && !options->check_only) {
@@ -266,6 +292,7 @@ void umld_free(struct umld *umld)
         return;
     if (umld->server)
         unlink(umld->paths.socket);
+    guests_adopt_done(umld);
     guests_free(umld->guests);
     api_server_free(umld->server);
     balance_free(umld->balance);
@@ -275,6 +302,7 @@ void umld_free(struct umld *umld)
     events_free(umld->events);
     settings_free(umld->settings);
     db_close(umld->db);
+    um_timer_free(umld->retry);
     um_loop_free(umld->loop);
     um_fd_close(&umld->lock_fd);
     um_fd_close(&umld->state_lock_fd);

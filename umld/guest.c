@@ -2,6 +2,7 @@
 
 #include "umld/db.h"
 #include "umld/events.h"
+#include "umld/failpoint.h"
 #include "vmcore/base/clock.h"
 #include "vmcore/base/fd.h"
 #include "vmcore/base/log.h"
@@ -60,6 +61,9 @@ void guests_free(struct guests *guests)
 {
     if (!guests)
         return;
+    /* What answers a cut-off command looks its guest up: all must still be there. */
+    for (int i = 0; i < guests->count; i++)
+        guest_lanes_close(guests->list[i]);
     for (int i = 0; i < guests->count; i++)
         guest_free(guests->list[i]);
     free(guests->list);
@@ -312,10 +316,8 @@ enum um_code guest_redefine(struct guest *g, struct guest_definition *def, struc
 
 void guest_remove(struct guest *g)
 {
-    char path[GUEST_PATH_SIZE];
-
-    um_remove_tree(guest_path(g, GUEST_PATH_DIR, path));
-    um_remove_tree(guest_path(g, GUEST_PATH_STATE, path));
+    if (g->removed)
+        return;
     if (g->id) {
         db_run(g->umld->db, DBQ_GUEST_DELETE, g->id);
         events_emit(g->umld, "guest.removed", g->def.name, NULL);
@@ -383,21 +385,45 @@ static const struct {
     enum guest_effect effect;
     void (*run)(struct guest *g);
 } effect_rows[] = {
-    {EFFECT_PREPARE, guest_prepare}, {EFFECT_SPAWN, guest_spawn},
-    {EFFECT_PAUSE, guest_pause},     {EFFECT_RESUME, guest_resume},
-    {EFFECT_LADDER, guest_ladder},   {EFFECT_HALT, guest_halt_now},
-    {EFFECT_REBOOT, guest_reboot},   {EFFECT_KILL, guest_kill},
-    {EFFECT_RELEASE, guest_release}, {EFFECT_REATTACH, guest_reattach},
+    {EFFECT_PREPARE, guest_prepare},
+    {EFFECT_SPAWN, guest_spawn},
+    {EFFECT_PAUSE, guest_pause},
+    {EFFECT_RESUME, guest_resume},
+    {EFFECT_LADDER, guest_ladder},
+    {EFFECT_HALT, guest_halt_now},
+    {EFFECT_REBOOT, guest_reboot},
+    {EFFECT_KILL, guest_kill},
+    {EFFECT_RELEASE, guest_release},
+    {EFFECT_REATTACH, guest_reattach},
+    {EFFECT_FORGET, guest_drop_exit_record},
 };
+
+/* Only now that it is no longer stored. */
+static void forget(struct guests *guests, struct guest *g)
+{
+    void (*on_end)(struct guest *, void *) = g->on_end;
+    char path[GUEST_PATH_SIZE];
+
+    um_remove_tree(guest_path(g, GUEST_PATH_DIR, path));
+    um_remove_tree(guest_path(g, GUEST_PATH_STATE, path));
+    if (on_end)
+        on_end(g, g->internal_arg);
+    guests_take_out(guests, g);
+    guest_free(g);
+}
 
 static void run_effects(struct guest *g)
 {
     unsigned effects = g->effects;
 
+    if (!effects)
+        return;
+    failpoint_guest("stored", g);
     g->effects = 0;
     for (size_t i = 0; i < UM_ARRAY_LEN(effect_rows); i++)
         if (effects & effect_rows[i].effect)
             effect_rows[i].run(g);
+    failpoint_guest("done", g);
 }
 
 bool guests_effects(struct guests *guests)
@@ -412,12 +438,7 @@ bool guests_effects(struct guests *guests)
         list = g->next_active;
         g->active = false;
         if (g->removed) {
-            void (*on_end)(struct guest *, void *) = g->on_end;
-
-            if (on_end)
-                on_end(g, g->internal_arg);
-            guests_take_out(guests, g);
-            guest_free(g);
+            forget(guests, g);
             continue;
         }
         run_effects(g);
@@ -425,6 +446,6 @@ bool guests_effects(struct guests *guests)
             activate(g);
     }
     for (struct guest *g = guests->active; g; g = g->next_active)
-        more = more || g->inbox_count || g->effects || g->removed;
+        more = more || g->inbox_count || g->effects || g->removed || g->dirty;
     return more;
 }

@@ -3,6 +3,7 @@
  * functions. Actions only change the struct and mark effects (see guest.h).
  */
 #include "umld/events.h"
+#include "umld/failpoint.h"
 #include "umld/guest.h"
 #include "umld/settings.h"
 #include "vmcore/base/clock.h"
@@ -39,7 +40,8 @@ static void act_none(um_unused struct guest *g)
 static void act_prepare(struct guest *g)
 {
     end_clear(g);
-    g->start_asked = false;
+    g->start_asked = g->kill_asked = false;
+    g->asked = "";
     g->ready = g->kernel_up = false;
     g->rung = 0;
     free(g->status);
@@ -139,20 +141,26 @@ static void act_halt(struct guest *g)
 {
     guest_slot_release(g);
     g->end.stopping = true;
-    g->rung = 0;
+    /* A pause that is under way may win: resume before anything else. */
+    g->rung = strcmp(g->asked, "pause") == 0 ? -1 : 0;
+    g->asked = g->rung < 0 ? "resume" : "";
+    guest_touch(g);
     guest_effect(g, EFFECT_LADDER);
 }
 
 static void act_go_and_halt(struct guest *g)
 {
-    g->asked = "";
+    g->asked = "resume"; /* a new daemon, too, must resume it first */
     g->end.stopping = true;
     g->rung = -1; /* the rung below the first: resume */
+    guest_touch(g);
     guest_effect(g, EFFECT_LADDER);
 }
 
 static void act_reboot(struct guest *g)
 {
+    g->asked = "reboot";
+    guest_touch(g);
     guest_effect(g, EFFECT_REBOOT);
 }
 
@@ -167,6 +175,7 @@ static void act_kill(struct guest *g)
     guest_effect(g, EFFECT_KILL);
 }
 
+/* Asking its monitor was not enough. */
 static void act_release(struct guest *g)
 {
     guest_effect(g, EFFECT_RELEASE);
@@ -182,13 +191,16 @@ static void act_report_leak(struct guest *g)
 static void act_stopped(struct guest *g)
 {
     announce(g, "guest.stopped");
+    guest_effect(g, EFFECT_FORGET);
     if (!g->id)
         guest_remove(g);
 }
 
 static void act_arm(struct guest *g)
 {
-    g->restarts++;
+    if (g->failures) /* by itself, not because a user asked */
+        g->restarts++;
+    guest_effect(g, EFFECT_FORGET);
     um_log(UM_LOG_INFO, "guest %s: starts again in %" PRId64 " ms", g->def.name, g->backoff_ms);
     guest_touch(g);
 }
@@ -197,6 +209,7 @@ static void act_failed(struct guest *g)
 {
     announce(g, "guest.failed");
     um_log(UM_LOG_WARNING, "guest %s: failed: %s", g->def.name, g->cause ? g->cause : "no cause");
+    guest_effect(g, EFFECT_FORGET);
     if (!g->id)
         guest_remove(g);
 }
@@ -204,12 +217,15 @@ static void act_failed(struct guest *g)
 static void act_want_up(struct guest *g)
 {
     g->start_asked = true;
+    g->asked = "start";
     guest_touch(g);
 }
 
 static void act_want_down(struct guest *g)
 {
     g->start_asked = false;
+    if (strcmp(g->asked, "start") == 0)
+        g->asked = "";
     if (g->state == GUEST_STOPPED)
         guest_set_cause(g, NULL);
     guest_touch(g);
@@ -263,6 +279,8 @@ static int64_t limit_ms(const struct guest *g)
 {
     if (g->state == GUEST_BACKOFF)
         return g->backoff_ms;
+    if (g->state == GUEST_BOOTING)
+        return settings_int(g->umld, SETTING_BOOT_SECONDS) * 1000;
     if (g->state == GUEST_STOPPING)
         return settings_int(g->umld, SETTING_STOP_SECONDS) * 1000 + LADDER_TAIL_MS;
     return guest_state_info(g->state)->timeout_ms;
@@ -283,6 +301,7 @@ static void enter(struct guest *g, enum guest_state next, enum guest_event event
         events_emit(g->umld, "guest.state", g->def.name, "from", from->name, "to", to->name, "why",
                     guest_event_name(event), NULL);
     guest_touch(g);
+    failpoint_guest("enter", g);
 }
 
 /* What a user's event says about the desired state, whatever the present one. */
@@ -294,6 +313,9 @@ static void take_wish(struct guest *g, enum guest_event event)
         g->want_up = up;
         guest_touch(g);
     }
+    /* A user's start forgives what went wrong before. */
+    if (up && (g->state == GUEST_FAILED || g->state == GUEST_STOPPED))
+        g->failures = 0;
     if (down)
         g->end.stopping = true;
 }
@@ -314,11 +336,14 @@ void guest_step(struct guest *g, enum guest_event event)
         um_timer_arm(g->limit, limit_ms(g) * UM_MS_NS);
         return;
     }
-    if (event == GUEST_T_EXPIRED && guest_state_info(g->state)->has_process)
+    if (event == GUEST_T_EXPIRED && g->state != GUEST_STOPPING && g->state != GUEST_KILLING &&
+        guest_state_info(g->state)->has_process)
         g->end.timed_out = true;
     take_wish(g, event);
     if (t.next != g->state)
         enter(g, t.next, event);
+    else if (event == GUEST_T_EXPIRED && limit_ms(g) > 0)
+        um_timer_arm(g->limit, limit_ms(g) * UM_MS_NS);
     actions[t.action](g);
 }
 
@@ -339,6 +364,7 @@ void guest_judge_end(struct guest *g)
     g->want_up = verdict.want_up;
     g->backoff_ms = verdict.delay_ms;
     g->start_asked = false;
+    g->ends++;
     /* A guest that was told to go down needs no explanation; anything else does. */
     if (g->end.kind == POLICY_END_CANCEL || (g->end.stopping && verdict.event == GUEST_R_DONE))
         guest_set_cause(g, NULL);

@@ -16,9 +16,11 @@ struct events;
 struct images;
 struct settings;
 struct balance;
+struct orphan;
 
 struct umld {
     struct um_loop *loop;
+    struct um_timer *retry; /* armed while the database cannot be written */
     struct db *db;
     struct api_server *server;
     struct settings *settings;
@@ -28,8 +30,10 @@ struct umld {
     struct images *images;
     struct guests *guests;
     struct balance *balance;
+    struct orphan *orphans; /* guests nobody knows, being ended; guest_adopt.c */
     struct um_paths paths;
     bool system;
+    int unread_guests;  /* rows of the database that could not be understood */
     int64_t started_ns; /* wall clock */
     int lock_fd;        /* R/lock, held for life */
     int state_lock_fd;  /* S/lock: the same state is never served twice */

@@ -62,15 +62,8 @@ static void on_master(uint32_t events, void *arg)
 {
     struct mon_console *c = arg;
 
-    if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
-        /*
-         * uml(kernel): the notification of a reboot is sent before its first console output. When
-         * both wait here, the output belongs to the new boot's log.
-         */
-        if (c->mon->state.main_pid != 0)
-            mon_notify_poll(c->mon);
+    if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
         mon_console_drain(c, false);
-    }
     if (events & EPOLLOUT) {
         write_typed(c);
         mon_client_input(c);
@@ -143,6 +136,13 @@ void mon_console_drain(struct mon_console *c, bool to_end)
             continue;
         if (n <= 0)
             break;
+        /*
+         * uml(kernel): the notification of a reboot is sent before the new boot's first console
+         * output. So the one that precedes what has just been read is there by now, and nothing of
+         * the new boot ever gets into the old one's log.
+         */
+        if (c->mon->state.main_pid != 0)
+            mon_notify_poll(c->mon);
         take_output(c, data, (size_t)n);
         some = true;
     }
