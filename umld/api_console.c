@@ -158,9 +158,56 @@ static bool attachable(struct guest *g, struct api_call *call, const char *devic
     return false;
 }
 
-static void attach_done(um_unused struct umld *umld, um_unused int errnum,
-                        um_unused const char *text, um_unused void *arg)
+struct attach_call {
+    uint64_t call_id;
+    char name[64], object[96];
+    struct mon_attach order;
+};
+
+/* From here on the connection is umlmon's; the daemon is out of the way. */
+static void hand_over(struct guest *g, struct api_call *call, const struct mon_attach *order)
 {
+    const char *rest;
+    size_t rest_len;
+    um_autofd fd = api_reply_upgrade(
+        call, json_pack("{s:s,s:I}", "device", order->device, "boot", (json_int_t)g->boot), &rest,
+        &rest_len);
+
+    if (fd < 0 || !monitor_ask(g, MON_ATTACH, order, sizeof(*order), fd, NULL, NULL))
+        return;
+    if (rest_len && !(order->flags & MON_ATTACH_READ_ONLY)) {
+        char data[sizeof(struct mon_write) + 2048];
+        struct mon_write w = {.length = (uint32_t)(rest_len > 2048 ? 2048 : rest_len)};
+
+        memcpy(w.device, order->device, sizeof(w.device));
+        memcpy(data, &w, sizeof(w));
+        memcpy(data + sizeof(w), rest, w.length);
+        if (!monitor_ask(g, MON_WRITE, data, sizeof(w) + w.length, -1, NULL, NULL))
+            return;
+    }
+}
+
+/* After the upgrade nothing could be told any more: so umlmon was asked whether it would refuse. */
+static void attach_checked(struct umld *umld, int errnum, const char *text, void *arg)
+{
+    struct attach_call *a = arg;
+    struct api_call *call = api_call_find(umld->server, a->call_id);
+    struct guest *g = guest_find(umld, a->name);
+    struct um_error err;
+
+    if (call && g && errnum == 0) {
+        hand_over(g, call, &a->order);
+    } else if (call && errnum == EBUSY) {
+        um_fail(&err, UM_E_BUSY, a->object, "device", "%s", text);
+        um_hint(&err, "watch it: umlctl console %s %s --read-only; take over: --steal", a->name,
+                a->order.device);
+        api_reply_error(call, &err);
+    } else if (call) {
+        um_fail_errno(&err, errnum ? errnum : ESRCH, a->object, "%s",
+                      text[0] ? text : "its monitor is gone");
+        api_reply_error(call, &err);
+    }
+    free(a);
 }
 
 void api_console_attach(struct umld *umld, struct api_call *call, const json_t *params)
@@ -168,34 +215,27 @@ void api_console_attach(struct umld *umld, struct api_call *call, const json_t *
     struct guest *g = guest_of(umld, call, params);
     const char *device = text_of(params, "device", "con0");
     const json_t *back = json_object_get(params, "back");
-    struct mon_attach order = {.back =
-                                   json_is_integer(back) ? (int64_t)json_integer_value(back) : 0};
-    const char *rest;
-    size_t rest_len;
-    um_autofd fd = -1;
+    struct attach_call *a;
+    struct um_error err;
 
     if (!g || !live_console(g, call, device) || !attachable(g, call, device))
         return;
-    snprintf(order.device, sizeof(order.device), "%s", device);
-    order.flags = (json_is_true(json_object_get(params, "readOnly")) ? MON_ATTACH_READ_ONLY : 0u) |
-                  (json_is_true(json_object_get(params, "steal")) ? MON_ATTACH_STEAL : 0u);
-    fd = api_reply_upgrade(call,
-                           json_pack("{s:s,s:I}", "device", device, "boot", (json_int_t)g->boot),
-                           &rest, &rest_len);
-    if (fd < 0)
-        return;
-    if (!monitor_ask(g, MON_ATTACH, &order, sizeof(order), fd, attach_done, NULL))
-        return;
-    if (rest_len && !(order.flags & MON_ATTACH_READ_ONLY)) {
-        char data[sizeof(struct mon_write) + 2048];
-        struct mon_write w = {.length = (uint32_t)(rest_len > 2048 ? 2048 : rest_len)};
-
-        memcpy(w.device, order.device, sizeof(w.device));
-        memcpy(data, &w, sizeof(w));
-        memcpy(data + sizeof(w), rest, w.length);
-        if (!monitor_ask(g, MON_WRITE, data, sizeof(w) + w.length, -1, NULL, NULL))
+    a = calloc(1, sizeof(*a));
+    if (a) {
+        a->call_id = api_call_id(call);
+        snprintf(a->name, sizeof(a->name), "%s", g->def.name);
+        guest_object(g, a->object, sizeof(a->object));
+        a->order.back = json_is_integer(back) ? (int64_t)json_integer_value(back) : 0;
+        a->order.flags =
+            (json_is_true(json_object_get(params, "readOnly")) ? MON_ATTACH_READ_ONLY : 0u) |
+            (json_is_true(json_object_get(params, "steal")) ? MON_ATTACH_STEAL : 0u);
+        snprintf(a->order.device, sizeof(a->order.device), "%s", device);
+        if (monitor_ask(g, MON_CHECK, &a->order, sizeof(a->order), -1, attach_checked, a))
             return;
     }
+    free(a);
+    um_fail(&err, UM_E_BUSY, g->def.name, NULL, "its monitor is busy");
+    api_reply_error(call, &err);
 }
 
 struct ask_call {

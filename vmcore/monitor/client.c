@@ -128,52 +128,64 @@ static void on_client(uint32_t events, void *arg)
         send_output(c);
 }
 
-static int depose_writer(struct mon_console *console, bool steal)
+static void depose_writer(struct mon_console *console)
 {
     for (struct mon_client *c = console->mon->clients; c; c = c->next) {
         if (c->console != console || !c->writer)
             continue;
-        if (!steal)
-            return EBUSY;
         c->writer = false;
         mon_log_reader_note(&c->reader, "\r\n[console taken over]\r\n");
         c->out_full = true;
         watch_needed(c);
     }
-    return 0;
 }
 
-static int check_attach(struct monitor *m, const struct mon_attach *a, int fd,
-                        struct mon_console **ret_console, const char **ret_why)
+static bool has_writer(const struct mon_console *console)
 {
-    socklen_t size = sizeof(int);
-    int type = 0;
+    for (const struct mon_client *c = console->mon->clients; c; c = c->next)
+        if (c->console == console && c->writer)
+            return true;
+    return false;
+}
 
-    *ret_console = mon_console_find(m, a->device);
+int mon_client_check(struct monitor *m, const struct mon_attach *a, const char **ret_why)
+{
+    struct mon_console *console = mon_console_find(m, a->device);
+
     *ret_why = "there is no such console";
-    if (!*ret_console)
+    if (!console)
         return ENODEV;
     *ret_why = "the guest owns this pty: open its path";
-    if ((*ret_console)->config->pts)
+    if (console->config->pts)
         return EOPNOTSUPP;
-    *ret_why = "not a stream socket";
-    if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0 || type != SOCK_STREAM)
-        return ENOTSOCK;
     *ret_why = "too many console clients";
     if (m->client_count >= MON_CLIENT_MAX)
         return EUSERS;
     *ret_why = "somebody else is writing to this console";
-    if (!(a->flags & MON_ATTACH_READ_ONLY))
-        return depose_writer(*ret_console, (a->flags & MON_ATTACH_STEAL) != 0);
+    if (!(a->flags & (MON_ATTACH_READ_ONLY | MON_ATTACH_STEAL)) && has_writer(console))
+        return EBUSY;
+    *ret_why = "";
     return 0;
+}
+
+static bool is_stream(int fd)
+{
+    socklen_t size = sizeof(int);
+    int type = 0;
+
+    return fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM;
 }
 
 int mon_client_attach(struct monitor *m, const struct mon_attach *a, int fd, const char **ret_why)
 {
-    struct mon_console *console;
+    struct mon_console *console = mon_console_find(m, a->device);
     struct mon_client *c = NULL;
-    int errnum = check_attach(m, a, fd, &console, ret_why);
+    int errnum = mon_client_check(m, a, ret_why);
 
+    if (errnum == 0 && !is_stream(fd)) {
+        *ret_why = "not a stream socket";
+        errnum = ENOTSOCK;
+    }
     if (errnum == 0) {
         c = calloc(1, sizeof(*c));
         *ret_why = "no memory";
@@ -193,6 +205,8 @@ int mon_client_attach(struct monitor *m, const struct mon_attach *a, int fd, con
         um_fd_close(&fd);
         return errnum;
     }
+    if (c->writer)
+        depose_writer(console);
     mon_log_reader_start(&console->log, &c->reader, a->back);
     c->next = m->clients;
     m->clients = c;

@@ -76,6 +76,15 @@ static int do_attach(struct monitor *m, struct request *r, const char **why)
     return mon_client_attach(m, &a, fd, why);
 }
 
+static int do_check(struct monitor *m, struct request *r, const char **why)
+{
+    struct mon_attach a;
+
+    memcpy(&a, r->body, sizeof(a));
+    *why = "malformed device";
+    return device_ok(a.device) ? mon_client_check(m, &a, why) : EINVAL;
+}
+
 static int do_resize(struct monitor *m, struct request *r, const char **why)
 {
     struct mon_resize s;
@@ -132,6 +141,7 @@ static const struct row {
     [MON_RESIZE] = {do_resize, sizeof(struct mon_resize), false, false},
     [MON_SIGNAL] = {do_signal, sizeof(struct mon_signal), false, false},
     [MON_WRITE] = {do_write, sizeof(struct mon_write), true, false},
+    [MON_CHECK] = {do_check, sizeof(struct mon_attach), false, false},
 };
 
 bool mon_request(struct monitor *m, uint64_t connection, const struct mon_header *h,
