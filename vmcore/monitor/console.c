@@ -5,10 +5,13 @@
  */
 #include "vmcore/monitor/monitor.h"
 
+#include "vmcore/base/clock.h"
 #include "vmcore/base/fd.h"
+#include "vmcore/base/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +20,10 @@
 #include <unistd.h>
 
 enum { READ_SIZE = 4096, READS_PER_ROUND = 16, READS_AT_END = 4096 };
+
+/* A console holds more than this before it is full. */
+enum { BURST = 4096 };
+#define NUDGE_NS (10 * UM_MS_NS)
 
 static int open_pty(struct mon_console *c)
 {
@@ -94,6 +101,7 @@ enum um_code mon_console_open(struct monitor *m, struct mon_console *c,
 void mon_console_close(struct mon_console *c)
 {
     mon_watch_stop(&c->mon->loop, &c->watch);
+    mon_timer_disarm(&c->nudge);
     um_fd_close(&c->master);
     um_fd_close(&c->slave);
     mon_log_done(&c->log);
@@ -106,6 +114,46 @@ struct mon_console *mon_console_find(struct monitor *m, const char *device)
         if (strcmp(m->consoles[i].config->device, device) == 0)
             return &m->consoles[i];
     return NULL;
+}
+
+/* An exec'ed kernel (reboot) has no handler yet: SIGIO would end it. */
+static bool takes_sigio(pid_t pid)
+{
+    char path[48], text[4096];
+    unsigned long long caught = 0;
+    const char *line;
+    ssize_t n;
+    um_autofd fd = -1;
+
+    snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    n = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
+    text[n > 0 ? n : 0] = '\0';
+    line = strstr(text, "\nSigCgt:");
+    return line && sscanf(line, "\nSigCgt: %llx", &caught) == 1 && caught >> (SIGIO - 1) & 1;
+}
+
+/*
+ * linux(host): when the reader makes room in a full pty, the writer is sent SIGIO just before its
+ * epoll learns of the room. A UML kernel on another CPU that looks in between finds nothing, is
+ * never told again, and its console stands still for good. So after much output that ceased we
+ * have it look once more; SIGIO without a cause is nothing to it.
+ */
+static void nudge(void *arg)
+{
+    struct mon_console *c = arg;
+    const struct monitor *m = c->mon;
+
+    c->burst = 0;
+    if (m->phase == MON_PHASE_RUNNING && m->link.main_pidfd >= 0 && takes_sigio(m->state.main_pid))
+        um_pidfd_signal(m->link.main_pidfd, SIGIO);
+}
+
+static void watch_burst(struct mon_console *c, size_t len)
+{
+    c->burst += len;
+    if (c->burst >= BURST)
+        mon_timer_arm(&c->mon->loop, &c->nudge, NUDGE_NS, nudge, c);
 }
 
 static void take_output(struct mon_console *c, const char *data, size_t len)
@@ -144,6 +192,7 @@ void mon_console_drain(struct mon_console *c, bool to_end)
         if (c->mon->state.main_pid != 0)
             mon_notify_poll(c->mon);
         take_output(c, data, (size_t)n);
+        watch_burst(c, (size_t)n);
         some = true;
     }
     if (some)

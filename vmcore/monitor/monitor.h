@@ -40,6 +40,8 @@ struct mon_console {
     struct mon_watch watch;
     struct mon_log log;  /* managed only */
     struct um_buf typed; /* on its way to the guest */
+    size_t burst;        /* bytes of output since the last nudge */
+    struct mon_timer nudge;
 };
 
 enum um_code mon_console_open(struct monitor *m, struct mon_console *c,
