@@ -4,8 +4,10 @@
  * events, send replies.
  */
 #include "umld/balance.h"
+#include "umld/child.h"
 #include "umld/db.h"
 #include "umld/events.h"
+#include "umld/failpoint.h"
 #include "umld/guest.h"
 #include "umld/images.h"
 #include "umld/jobs.h"
@@ -56,12 +58,17 @@ static bool after(void *arg)
 
     guests_drain(umld->guests);
     guests_store(umld->guests);
+    if (db_dirty(umld->db))
+        failpoint("before-commit");
     if (!db_commit(umld->db))
         return cannot_store(umld);
+    failpoint("after-commit");
     api_server_hold(umld->server, false);
     more = guests_effects(umld->guests);
-    /* Effects and handlers of requests that arrive in one go write too: their events and replies
-     * wait for their commit. */
+    /*
+     * Effects, and handlers of requests that arrive in one go, write too: events and replies wait
+     * for that commit. An event that was seen must never be lost, or its number given again.
+     */
     if (db_dirty(umld->db))
         return true;
     events_after(umld->events);
@@ -286,6 +293,8 @@ void umld_free(struct umld *umld)
         return;
     if (umld->server)
         unlink(umld->paths.socket);
+    children_end(umld);
+    guests_adopt_done(umld);
     guests_free(umld->guests);
     api_server_free(umld->server);
     balance_free(umld->balance);

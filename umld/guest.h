@@ -34,7 +34,8 @@ enum guest_effect {
     EFFECT_REBOOT = 1 << 6,
     EFFECT_KILL = 1 << 7,
     EFFECT_RELEASE = 1 << 8,
-    EFFECT_REATTACH = 1 << 9
+    EFFECT_REATTACH = 1 << 9,
+    EFFECT_FORGET = 1 << 10 /* how it ended is stored: the exit record goes */
 };
 
 struct monitor_link;
@@ -50,7 +51,7 @@ struct guest {
     /* stored */
     enum guest_state state;
     bool want_up, ready;
-    const char *asked; /* "", "pause", "resume" or "reboot" */
+    const char *asked; /* "", "pause", "resume", "reboot", or "start" when start_asked */
     uint64_t boot;
     char *kernel_path; /* NULL: never started */
     pid_t monitor_pid;
@@ -63,9 +64,10 @@ struct guest {
     /* in memory only */
     bool dirty, removed;
     enum guest_state adopting_from; /* while adopting: the stored state */
+    bool host_restarted;            /* the row was stored before the host's last boot */
     bool kernel_up;
     bool start_asked;      /* start again once it is released */
-    bool kill_hard;        /* its monitor did not end when asked to */
+    bool kill_asked;       /* its monitor was told to kill it: next time more is done */
     unsigned ends;         /* lives that have ended, to see one go by */
     char *status;          /* STATUS=text of the guest, or NULL */
     struct policy_end end; /* how this life is ending; text owned */
@@ -195,6 +197,8 @@ void guest_reattach(struct guest *g) um_nonnull(1);
 /* Watch a monitor process that was just spawned or found; pidfd is owned from now on. */
 void monitor_watch(struct guest *g, pid_t pid, int pidfd) um_nonnull(1);
 void monitor_close(struct guest *g) um_nonnull(1);
+/* The daemon is ending: kill the guest and wait for it, two seconds at the most. */
+void monitor_end_now(struct guest *g) um_nonnull(1);
 bool monitor_connected(const struct guest *g) um_nonnull(1);
 const struct mon_state *monitor_state(const struct guest *g) um_nonnull(1); /* NULL: none yet */
 /* kv record of MON_CONSOLES; NULL until it came. */
@@ -209,11 +213,27 @@ typedef void (*monitor_done_fn)(struct umld *umld, int errnum, const char *text,
 bool monitor_ask(struct guest *g, enum mon_type type, const void *payload, size_t len, int fd,
                  monitor_done_fn done, void *arg) um_nonnull(1) um_check;
 
-/* Read and remove the exit record into g. False: there is none. */
+/* There is no monitor and no exit record: end what may be left of the tree, then GUEST_P_EXITED. */
+void monitor_lost(struct guest *g) um_nonnull(1);
+
+/* ---- guest_record.c ---- */
+/* Read the exit record into g. False: there is none. */
 bool guest_take_exit_record(struct guest *g) um_nonnull(1);
+/* The same from the monitor's last message, when it could not write a record (disk full). */
+bool guest_take_told_end(struct guest *g) um_nonnull(1);
+void guest_drop_exit_record(struct guest *g) um_nonnull(1);
+
+/* ---- guest_tree.c ---- */
+/*
+ * SIGKILL every process of this user that serves or is the guest of the run directory dir: umlmon,
+ * sandbox and kernel name it in their arguments. Returns how many there were: repeat until 0. Reads
+ * all of /proc; for the rare cases when a monitor is no more.
+ */
+int guest_dir_kill(const char *dir) um_nonnull(1);
 
 /* ---- guest_adopt.c ---- */
 void guests_adopt(struct umld *umld) um_nonnull(1);
+void guests_adopt_done(struct umld *umld) um_nonnull(1);
 /* An adopting guest's monitor told its state. */
 void guest_adopted_state(struct guest *g, const struct mon_state *s) um_nonnull(1, 2);
 
@@ -232,6 +252,7 @@ enum guest_goal {
     GOAL_PAUSED,
     GOAL_RUNNING,
     GOAL_REBOOTED, /* boot number above the one at the call, and kernel up */
+    GOAL_REMOVED,  /* at rest; met, the guest is removed */
     GOAL_STATE     /* w.state */
 };
 struct guest_wait {
@@ -242,7 +263,6 @@ struct guest_wait {
     bool reply_guest; /* reply with the whole guest (Wait), else changed/state/job/ready */
     bool reply_ready; /* the reply has a `ready` field (Start) */
     bool reply_job;
-    bool remove; /* GOAL_STOPPED: then remove it, also if the client has gone */
     int64_t job;                             /* 0: none; ended with the outcome */
     const char *request_id, *request_method; /* remember the reply; NULL: not */
 };

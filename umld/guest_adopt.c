@@ -1,11 +1,18 @@
 /*
  * After a daemon restart: who is alive is read from the run directory and asked of each monitor;
- * the database only says what was wished. Rules: monitor answers       -> adopted in the state it
- * tells (paused: the stored state, or asked again) no monitor, exit record -> the end is reported
- * with its true status and time no monitor, no record -> it vanished; reported as such start
- * interrupted before a monitor existed -> started again (the wish is stored) stop or kill
- * interrupted -> carried on run directories nobody knows -> their guests are killed and the
- * directories removed
+ * the database only says what was wished and what was under way. Rules:
+ *
+ *   monitor answers                       adopted in the state it tells; what it cannot tell
+ *                                         (paused) is as stored
+ *   no monitor, exit record               the end is reported with its true status and time
+ *   no monitor, no record                 it vanished; what is left of it is killed; reported
+ *   start interrupted before a monitor    started again (the wish is stored)
+ *   pause, resume, stop, kill interrupted carried on
+ *   monitor of another protocol version   left alone (guest_monitor.c)
+ *   run directories nobody knows          their guests are killed, the directories removed
+ *
+ * An exit record is believed only if the stored state had a process or was being settled: a record
+ * is removed after its consequences are stored, so beside any other state it is an old one.
  */
 #include "umld/guest.h"
 #include "vmcore/base/clock.h"
@@ -15,6 +22,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,162 +31,258 @@
 
 static void enter_adopting(struct guest *g)
 {
+    enum guest_state before = g->state;
+
+    g->adopting_from = before;
     g->state = GUEST_ADOPTING;
+    /* A user's kill leaves want down; a panic or a time limit is the guest's own failure. */
+    g->end.stopping =
+        before == GUEST_STOPPING || (before == GUEST_KILLING && (!g->want_up || g->start_asked));
     um_timer_arm(g->limit, guest_state_info(GUEST_ADOPTING)->timeout_ms * UM_MS_NS);
     guest_touch(g);
 }
 
-/* What was under way when the daemon ended goes on once the guest is adopted. */
-static void carry_on(struct guest *g, enum guest_state before)
+/* The stop or kill that was under way, and the start wished behind it. */
+static void carry_on_ending(struct guest *g, const struct mon_state *s)
 {
-    if (before == GUEST_STOPPING)
+    bool start = g->start_asked;
+
+    if (g->adopting_from == GUEST_STOPPING)
         guest_post(g, GUEST_U_STOP);
-    else if (before == GUEST_KILLING)
+    else if (!g->want_up || start)
         guest_post(g, GUEST_U_KILL);
+    else if (s->flags & MON_F_PANIC)
+        guest_post(g, GUEST_M_PANIC);
+    else
+        guest_post(g, GUEST_T_EXPIRED); /* of its boot */
+    if (start)
+        guest_post(g, GUEST_U_START);
+}
+
+static void carry_on(struct guest *g, const struct mon_state *s)
+{
+    if (g->adopting_from == GUEST_STOPPING || g->adopting_from == GUEST_KILLING)
+        carry_on_ending(g, s);
+    else if (s->flags & MON_F_PANIC)
+        guest_post(g, GUEST_M_PANIC);
     else if (strcmp(g->asked, "pause") == 0)
         guest_post(g, GUEST_U_PAUSE);
     else if (strcmp(g->asked, "resume") == 0)
         guest_post(g, GUEST_U_RESUME);
 }
 
-static void adopted(struct guest *g, enum guest_state before, const struct mon_state *s)
+/* In its kernel's eyes paused, as far as the daemon before this one knew. */
+static bool was_paused(const struct guest *g)
 {
-    int pidfd = um_pidfd_open(s->monitor_pid);
+    return g->adopting_from == GUEST_PAUSED ||
+           (g->adopting_from == GUEST_STOPPING && strcmp(g->asked, "resume") == 0);
+}
 
-    monitor_watch(g, s->monitor_pid, pidfd);
-    if (before == GUEST_PAUSED && s->flags & MON_F_KERNEL_UP)
+/* Where umlinit pinned it, or the balancer moved it. */
+static int pinned_cpu(pid_t pid)
+{
+    cpu_set_t set;
+
+    if (sched_getaffinity(pid, sizeof(set), &set) == 0 && CPU_COUNT(&set) == 1)
+        for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+            if (CPU_ISSET((size_t)cpu, &set))
+                return cpu;
+    return -1;
+}
+
+/* Post what makes the state that of the monitor; what nobody has announced yet is announced. */
+static void post_facts(struct guest *g, const struct mon_state *s, bool rebooted)
+{
+    bool up = s->flags & MON_F_KERNEL_UP;
+
+    if (!up || g->adopting_from == GUEST_BOOTING)
+        guest_post(g, GUEST_A_BOOTING);
+    else if (was_paused(g) && !rebooted)
         guest_post(g, GUEST_A_PAUSED);
-    else if (!(s->flags & (MON_F_EXITED | MON_F_EXEC_FAILED)))
-        guest_post(g, s->flags & MON_F_KERNEL_UP ? GUEST_A_ALIVE : GUEST_A_BOOTING);
-    carry_on(g, before);
-}
-
-static void gone(struct guest *g, enum guest_state before)
-{
-    bool had_process = guest_state_info(before)->has_process;
-
-    if (guest_take_exit_record(g)) {
-        enter_adopting(g);
-        g->end.stopping = before == GUEST_STOPPING || before == GUEST_KILLING;
-        guest_post(g, GUEST_A_GONE);
-    } else if (had_process) {
-        enter_adopting(g);
-        g->end.kind = POLICY_END_LOST;
-        g->end.stopping = before == GUEST_STOPPING || before == GUEST_KILLING;
-        g->exit_ns = um_clock_wall_ns();
-        guest_post(g, GUEST_A_GONE);
-    } else if (before == GUEST_RELEASING) {
-        enter_adopting(g);
-        guest_post(g, GUEST_A_GONE);
-    } else if (before == GUEST_PREPARING || before == GUEST_BACKOFF) {
-        g->state = GUEST_STOPPED;
-        guest_touch(g);
-        if (g->want_up)
-            guest_post(g, GUEST_U_START);
-    } else if (before == GUEST_STOPPED && g->want_up) {
-        guest_post(g, GUEST_U_START); /* wished, stored, not begun */
-    }
-}
-
-static void adopt_one(struct guest *g)
-{
-    enum guest_state before = g->state;
-    struct um_error err;
-
-    if (monitor_connect(g, &err) == UM_OK) {
-        enter_adopting(g);
-        g->adopting_from = before;
-        return;
-    }
-    monitor_close(g);
-    /* A monitor that is there but does not listen any more is ending; its record is waited for. */
-    if (g->monitor_pid > 0 && um_clock_process_start(g->monitor_pid) == g->monitor_start) {
-        enter_adopting(g);
-        g->adopting_from = before;
-        g->end.stopping = before == GUEST_STOPPING || before == GUEST_KILLING;
-        monitor_watch(g, g->monitor_pid, um_pidfd_open(g->monitor_pid));
-        return;
-    }
-    gone(g, before);
+    else
+        guest_post(g, GUEST_A_ALIVE);
+    if (up && (rebooted || g->adopting_from == GUEST_BOOTING))
+        guest_post(g, GUEST_M_UP);
+    if (s->flags & MON_F_READY)
+        guest_post(g, GUEST_M_READY);
 }
 
 void guest_adopted_state(struct guest *g, const struct mon_state *s)
 {
-    adopted(g, g->adopting_from, s);
+    bool rebooted = s->boot > g->boot;
+
+    if (rebooted)
+        g->boot = s->boot;
+    g->kernel_up = s->flags & MON_F_KERNEL_UP;
+    g->ready = g->ready && !rebooted && (s->flags & MON_F_READY);
+    g->cpu = g->def.pinned && g->main_pid > 0 ? pinned_cpu(g->main_pid) : -1;
+    guest_touch(g);
+    monitor_watch(g, s->monitor_pid, um_pidfd_open(s->monitor_pid));
+    if (s->flags & (MON_F_EXITED | MON_F_EXEC_FAILED))
+        return; /* its end is at hand */
+    post_facts(g, s, rebooted);
+    carry_on(g, s);
+}
+
+/* Before it had a process of its own: the wish decides. */
+static void begin_again(struct guest *g)
+{
+    char path[GUEST_PATH_SIZE];
+
+    guest_drop_exit_record(g);
+    um_remove_tree(guest_path(g, GUEST_PATH_DIR, path));
+    if (g->state == GUEST_STOPPED || g->state == GUEST_FAILED)
+        return;
+    g->state = GUEST_STOPPED;
+    g->asked = "";
+    guest_touch(g);
+    if (g->want_up)
+        guest_post(g, GUEST_U_START);
+}
+
+static void gone(struct guest *g)
+{
+    bool believed = guest_state_info(g->state)->has_process || g->state == GUEST_RELEASING;
+
+    /* monitor_pid is stored with the first change after the spawn. */
+    if (!believed || (g->monitor_pid == 0 && !g->host_restarted &&
+                      (g->state == GUEST_BOOTING || g->state == GUEST_RELEASING) &&
+                      !guest_take_exit_record(g))) {
+        begin_again(g);
+        return;
+    }
+    enter_adopting(g);
+    if (g->host_restarted)
+        g->end.text = strdup("the host was restarted while it ran");
+    if (guest_take_exit_record(g))
+        guest_post(g, GUEST_A_GONE);
+    else
+        monitor_lost(g);
+}
+
+static void adopt_one(struct guest *g)
+{
+    bool same = g->monitor_pid > 0 && um_clock_process_start(g->monitor_pid) == g->monitor_start;
+    struct um_error err;
+
+    g->start_asked = strcmp(g->asked, "start") == 0;
+    if (monitor_connect(g, &err) == UM_OK) {
+        enter_adopting(g);
+        /* One that is stopped or hangs tells nothing: its end must be seen all the same. */
+        if (same)
+            monitor_watch(g, g->monitor_pid, um_pidfd_open(g->monitor_pid));
+        return;
+    }
+    monitor_close(g);
+    /* A monitor that is there but does not listen any more is ending; its record is waited for. */
+    if (same) {
+        enter_adopting(g);
+        monitor_watch(g, g->monitor_pid, um_pidfd_open(g->monitor_pid));
+    } else {
+        gone(g);
+    }
 }
 
 /* ---- run directories that belong to no guest ---- */
 
+enum { ORPHAN_POLL_MS = 20, ORPHAN_GRACE_MS = 5000 };
+
 struct orphan {
     struct umld *umld;
     char *dir;
-    int fd;
-    struct um_watch *watch;
-    struct um_timer *limit;
+    struct um_timer *timer;
+    int64_t asked_ns; /* when its monitor was asked to end it */
+    struct orphan *next;
 };
 
-static void orphan_done(struct orphan *o)
+static void orphan_free(struct orphan *o)
 {
-    um_log(UM_LOG_NOTICE, "removed the run directory %s, which belonged to no guest", o->dir);
-    um_remove_tree(o->dir);
-    um_watch_free(o->watch);
-    um_timer_free(o->limit);
-    um_fd_close(&o->fd);
+    struct orphan **link = &o->umld->orphans;
+
+    while (*link && *link != o)
+        link = &(*link)->next;
+    if (*link)
+        *link = o->next;
+    um_timer_free(o->timer);
     free(o->dir);
     free(o);
 }
 
-static void orphan_event(int fd, um_unused unsigned ready, void *arg)
+void guests_adopt_done(struct umld *umld)
 {
-    char data[MON_MESSAGE_MAX];
-
-    /* Its monitor closes the connection when everything is dead. */
-    if (um_fd_receive(fd, data, sizeof(data), NULL, NULL) == 0 ||
-        (errno != EAGAIN && errno != EWOULDBLOCK))
-        orphan_done(arg);
+    while (umld->orphans)
+        orphan_free(umld->orphans);
 }
 
-static void orphan_expired(void *arg)
-{
-    orphan_done(arg);
-}
-
-static void kill_orphan(struct umld *umld, const char *dir)
+/* The polite way first: its monitor ends everything in order. */
+static bool monitor_listens(const struct orphan *o)
 {
     struct mon_header kill = {
         .magic = MON_MAGIC, .version = MON_VERSION, .type = MON_KILL, .serial = 1};
-    struct orphan *o = calloc(1, sizeof(*o));
     char path[GUEST_PATH_SIZE + 280];
+    um_autofd fd = -1;
     struct um_error err;
+
+    snprintf(path, sizeof(path), "%s/mon", o->dir);
+    return um_unix_connect(path, SOCK_SEQPACKET, &fd, &err) == UM_OK &&
+           um_fd_send(fd, &kill, sizeof(kill), -1);
+}
+
+static void orphan_check(void *arg)
+{
+    struct orphan *o = arg;
+    bool patient = um_clock_mono_ns() - o->asked_ns < ORPHAN_GRACE_MS * UM_MS_NS;
+
+    if ((patient && monitor_listens(o)) || guest_dir_kill(o->dir) > 0) {
+        um_timer_arm(o->timer, ORPHAN_POLL_MS * UM_MS_NS);
+        return;
+    }
+    um_log(UM_LOG_NOTICE, "removed the run directory %s, which belonged to no guest", o->dir);
+    if (!um_remove_tree(o->dir))
+        um_log(UM_LOG_WARNING, "%s: cannot be removed", o->dir);
+    orphan_free(o);
+}
+
+static void end_orphan(struct umld *umld, const char *dir)
+{
+    struct orphan *o = calloc(1, sizeof(*o));
 
     if (!o)
         return;
-    snprintf(path, sizeof(path), "%s/mon", dir);
-    *o = (struct orphan){.umld = umld, .dir = strdup(dir), .fd = -1};
-    if (um_unix_connect(path, SOCK_SEQPACKET, &o->fd, &err) ||
-        !um_fd_send(o->fd, &kill, sizeof(kill), -1)) {
-        orphan_done(o);
-        return;
-    }
-    o->watch = um_watch_new(umld->loop, o->fd, UM_READ, orphan_event, o);
-    o->limit = um_timer_new(umld->loop, orphan_expired, o);
-    if (o->limit)
-        um_timer_arm(o->limit, 10 * UM_SEC_NS);
+    *o = (struct orphan){
+        .umld = umld, .dir = strdup(dir), .asked_ns = um_clock_mono_ns(), .next = umld->orphans};
+    umld->orphans = o;
+    o->timer = um_timer_new(umld->loop, orphan_check, o);
+    if (o->dir && o->timer)
+        orphan_check(o);
+    else
+        orphan_free(o);
 }
 
-static void sweep(struct umld *umld)
+/* `probe-PID-N`: what a kernel probe that was cut off leaves in the state directory. */
+static bool is_probe(const char *name)
 {
-    char root[GUEST_PATH_SIZE], dir[GUEST_PATH_SIZE + 260];
-    struct dirent *e;
-    DIR *d;
+    int pid, used = 0;
+    unsigned long long n;
 
-    snprintf(root, sizeof(root), "%s/g", umld->paths.run_dir);
-    d = opendir(root);
+    return sscanf(name, "probe-%d-%llu%n", &pid, &n, &used) == 2 && name[used] == '\0';
+}
+
+static void sweep(struct umld *umld, const char *root, bool probes_only)
+{
+    char dir[GUEST_PATH_SIZE + 260];
+    struct dirent *e;
+    DIR *d = opendir(root);
+
     while (d && (e = readdir(d))) {
-        if (e->d_name[0] == '.' || guest_find(umld, e->d_name))
+        if (e->d_name[0] == '.' || guest_find(umld, e->d_name) ||
+            (probes_only && !is_probe(e->d_name)))
             continue;
         snprintf(dir, sizeof(dir), "%s/%s", root, e->d_name);
-        kill_orphan(umld, dir);
+        if (probes_only)
+            um_remove_tree(dir);
+        else
+            end_orphan(umld, dir);
     }
     if (d)
         closedir(d);
@@ -186,7 +290,17 @@ static void sweep(struct umld *umld)
 
 void guests_adopt(struct umld *umld)
 {
+    char root[GUEST_PATH_SIZE];
+
     for (int i = 0; i < guest_count(umld); i++)
         adopt_one(guest_list(umld, i));
-    sweep(umld);
+    snprintf(root, sizeof(root), "%s/guests", umld->paths.state_dir);
+    sweep(umld, root, true);
+    snprintf(root, sizeof(root), "%s/g", umld->paths.run_dir);
+    /* A guest whose row could not be read is not unknown: it must not be ended. */
+    if (umld->unread_guests == 0)
+        sweep(umld, root, false);
+    else
+        um_log(UM_LOG_WARNING, "%d stored guests cannot be read: run directories are left alone",
+               umld->unread_guests);
 }

@@ -3,6 +3,7 @@
  * functions. Actions only change the struct and mark effects (see guest.h).
  */
 #include "umld/events.h"
+#include "umld/failpoint.h"
 #include "umld/guest.h"
 #include "umld/settings.h"
 #include "vmcore/base/clock.h"
@@ -39,7 +40,8 @@ static void act_none(um_unused struct guest *g)
 static void act_prepare(struct guest *g)
 {
     end_clear(g);
-    g->start_asked = g->kill_hard = false;
+    g->start_asked = g->kill_asked = false;
+    g->asked = "";
     g->ready = g->kernel_up = false;
     g->rung = 0;
     free(g->status);
@@ -139,15 +141,19 @@ static void act_halt(struct guest *g)
 {
     guest_slot_release(g);
     g->end.stopping = true;
-    g->rung = 0;
+    /* A pause that is under way may win: resume before anything else. */
+    g->rung = strcmp(g->asked, "pause") == 0 ? -1 : 0;
+    g->asked = g->rung < 0 ? "resume" : "";
+    guest_touch(g);
     guest_effect(g, EFFECT_LADDER);
 }
 
 static void act_go_and_halt(struct guest *g)
 {
-    g->asked = "";
+    g->asked = "resume"; /* a new daemon, too, must resume it first */
     g->end.stopping = true;
     g->rung = -1; /* the rung below the first: resume */
+    guest_touch(g);
     guest_effect(g, EFFECT_LADDER);
 }
 
@@ -169,13 +175,6 @@ static void act_kill(struct guest *g)
     guest_effect(g, EFFECT_KILL);
 }
 
-/* Asking its monitor was not enough. */
-static void act_kill_harder(struct guest *g)
-{
-    um_timer_arm(g->limit, guest_state_info(GUEST_KILLING)->timeout_ms * UM_MS_NS);
-    guest_effect(g, EFFECT_KILL);
-}
-
 static void act_release(struct guest *g)
 {
     guest_effect(g, EFFECT_RELEASE);
@@ -191,6 +190,7 @@ static void act_report_leak(struct guest *g)
 static void act_stopped(struct guest *g)
 {
     announce(g, "guest.stopped");
+    guest_effect(g, EFFECT_FORGET);
     if (!g->id)
         guest_remove(g);
 }
@@ -199,6 +199,7 @@ static void act_arm(struct guest *g)
 {
     if (g->failures) /* by itself, not because a user asked */
         g->restarts++;
+    guest_effect(g, EFFECT_FORGET);
     um_log(UM_LOG_INFO, "guest %s: starts again in %" PRId64 " ms", g->def.name, g->backoff_ms);
     guest_touch(g);
 }
@@ -207,6 +208,7 @@ static void act_failed(struct guest *g)
 {
     announce(g, "guest.failed");
     um_log(UM_LOG_WARNING, "guest %s: failed: %s", g->def.name, g->cause ? g->cause : "no cause");
+    guest_effect(g, EFFECT_FORGET);
     if (!g->id)
         guest_remove(g);
 }
@@ -214,12 +216,15 @@ static void act_failed(struct guest *g)
 static void act_want_up(struct guest *g)
 {
     g->start_asked = true;
+    g->asked = "start";
     guest_touch(g);
 }
 
 static void act_want_down(struct guest *g)
 {
     g->start_asked = false;
+    if (strcmp(g->asked, "start") == 0)
+        g->asked = "";
     if (g->state == GUEST_STOPPED)
         guest_set_cause(g, NULL);
     guest_touch(g);
@@ -257,7 +262,7 @@ static void (*const actions[GUEST_ACTION_COUNT])(struct guest *g) = {
     [GUEST_ACT_SEND_REBOOT] = act_reboot,
     [GUEST_ACT_HALT_NOW] = act_halt_now,
     [GUEST_ACT_KILL] = act_kill,
-    [GUEST_ACT_KILL_HARDER] = act_kill_harder,
+    [GUEST_ACT_KILL_HARDER] = act_kill,
     [GUEST_ACT_RELEASE] = act_release,
     [GUEST_ACT_REPORT_LEAK] = act_report_leak,
     [GUEST_ACT_STOPPED] = act_stopped,
@@ -295,6 +300,7 @@ static void enter(struct guest *g, enum guest_state next, enum guest_event event
         events_emit(g->umld, "guest.state", g->def.name, "from", from->name, "to", to->name, "why",
                     guest_event_name(event), NULL);
     guest_touch(g);
+    failpoint_guest("enter", g);
 }
 
 /* What a user's event says about the desired state, whatever the present one. */
@@ -329,14 +335,13 @@ void guest_step(struct guest *g, enum guest_event event)
         um_timer_arm(g->limit, limit_ms(g) * UM_MS_NS);
         return;
     }
-    if (event == GUEST_T_EXPIRED && g->state == GUEST_KILLING)
-        g->kill_hard = true;
-    else if (event == GUEST_T_EXPIRED && g->state != GUEST_STOPPING &&
-             guest_state_info(g->state)->has_process)
+    if (event == GUEST_T_EXPIRED && (g->state == GUEST_BOOTING || g->state == GUEST_ADOPTING))
         g->end.timed_out = true;
     take_wish(g, event);
     if (t.next != g->state)
         enter(g, t.next, event);
+    else if (event == GUEST_T_EXPIRED && limit_ms(g) > 0)
+        um_timer_arm(g->limit, limit_ms(g) * UM_MS_NS);
     actions[t.action](g);
 }
 

@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,8 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+enum { SWEEP_MS = 20 };
 
 struct pending {
     uint32_t serial;
@@ -31,8 +34,10 @@ struct pending {
 struct monitor_link {
     struct umld *umld;
     struct guest *guest;
-    int fd, pidfd, main_pidfd;
-    struct um_watch *watch, *pid_watch, *main_watch;
+    int fd, pidfd;
+    struct um_watch *watch, *pid_watch;
+    struct um_timer *sweep; /* the monitor died: is everything below it gone? */
+    bool foreign;           /* speaks another version of the protocol */
     uint32_t serial;
     struct pending *pending;
     bool have_state;
@@ -50,8 +55,7 @@ static struct monitor_link *link_of(struct guest *g)
     l = calloc(1, sizeof(*l));
     if (!l)
         return NULL;
-    *l =
-        (struct monitor_link){.umld = g->umld, .guest = g, .fd = -1, .pidfd = -1, .main_pidfd = -1};
+    *l = (struct monitor_link){.umld = g->umld, .guest = g, .fd = -1, .pidfd = -1};
     g->link = l;
     return l;
 }
@@ -79,9 +83,8 @@ void monitor_close(struct guest *g)
         return;
     drop_connection(l);
     um_watch_free(l->pid_watch);
-    um_watch_free(l->main_watch);
+    um_timer_free(l->sweep);
     um_fd_close(&l->pidfd);
-    um_fd_close(&l->main_pidfd);
     free(l->consoles);
     free(l);
     g->link = NULL;
@@ -108,7 +111,7 @@ static void take_state(struct monitor_link *l, const struct mon_state *s)
 {
     struct guest *g = l->guest;
     uint32_t before = l->have_state ? l->state.flags : 0, fresh = s->flags & ~before;
-    bool rebooted = l->have_state && s->boot > l->state.boot;
+    bool rebooted = l->have_state && s->boot > l->state.boot, told_before = l->have_state;
 
     l->state = *s;
     l->state.panic[sizeof(l->state.panic) - 1] = '\0';
@@ -118,16 +121,13 @@ static void take_state(struct monitor_link *l, const struct mon_state *s)
     g->start_ns = s->start_wall_ns ? s->start_wall_ns : g->start_ns;
     g->up_ns = s->up_wall_ns;
     g->ready_ns = s->ready_wall_ns;
+    if (g->state == GUEST_ADOPTING && !told_before) {
+        guest_adopted_state(g, s);
+        return;
+    }
     if (s->boot > g->boot) {
         g->boot = s->boot;
         guest_touch(g);
-    }
-    if (g->state == GUEST_ADOPTING) {
-        g->kernel_up = s->flags & MON_F_KERNEL_UP;
-        g->ready = s->flags & MON_F_READY;
-        guest_adopted_state(g, s);
-        guest_touch(g);
-        return;
     }
     if (fresh & MON_F_PANIC && !(s->flags & MON_F_EXITED))
         guest_post(g, GUEST_M_PANIC);
@@ -221,6 +221,27 @@ static void take_consoles(struct monitor_link *l, const char *payload, size_t le
     l->consoles_len = len;
 }
 
+/*
+ * After an upgrade or a downgrade. The guest is none the worse for it: it goes on, and its monitor
+ * writes its record when it ends; only nothing can be asked of it.
+ */
+static void refuse_monitor(struct monitor_link *l, unsigned version)
+{
+    struct guest *g = l->guest;
+    char cause[160];
+
+    if (l->foreign)
+        return;
+    l->foreign = true;
+    um_timer_disarm(g->limit);
+    snprintf(cause, sizeof(cause),
+             "its monitor speaks protocol version %u, this umld version %u: it runs on unmanaged "
+             "until it ends or is killed",
+             version, (unsigned)MON_VERSION);
+    guest_set_cause(g, cause);
+    um_log(UM_LOG_ERROR, "guest %s: %s", g->def.name, cause);
+}
+
 static void take_message(struct monitor_link *l, const char *data, size_t len)
 {
     struct mon_header h;
@@ -230,7 +251,7 @@ static void take_message(struct monitor_link *l, const char *data, size_t len)
         return;
     memcpy(&h, data, sizeof(h));
     if (h.magic != MON_MAGIC || h.version != MON_VERSION || h.length != len - sizeof(h)) {
-        um_log(UM_LOG_ERROR, "guest %s: monitor speaks another protocol", l->guest->def.name);
+        refuse_monitor(l, h.version);
         return;
     }
     switch (h.type) {
@@ -294,35 +315,41 @@ enum um_code monitor_connect(struct guest *g, struct um_error *err)
     return l->watch ? UM_OK : um_fail(err, UM_E_NO_RESOURCES, g->def.name, NULL, "out of memory");
 }
 
-static void on_main_gone(um_unused int fd, um_unused unsigned ready, void *arg)
+static void sweep(void *arg)
 {
     struct monitor_link *l = arg;
+    struct guest *g = l->guest;
+    char dir[GUEST_PATH_SIZE];
 
-    um_watch_set(l->main_watch, 0);
-    guest_post(l->guest, GUEST_P_EXITED);
+    if (guest_dir_kill(guest_path(g, GUEST_PATH_DIR, dir)) == 0)
+        guest_post(g, GUEST_P_EXITED);
+    else
+        um_timer_arm(l->sweep, SWEEP_MS * UM_MS_NS);
 }
 
-/*
- * The monitor died without a record. Its sandbox dies with it; the end is proven when the kernel's
- * main process, if it was known, is gone too.
- */
-static void monitor_vanished(struct monitor_link *l)
+void monitor_lost(struct guest *g)
 {
-    struct guest *g = l->guest;
+    struct monitor_link *l = link_of(g);
 
     g->end.kind = POLICY_END_LOST;
     g->exit_ns = um_clock_wall_ns();
     g->wait_status = -1;
     um_log(UM_LOG_WARNING, "guest %s: its monitor died without an exit record", g->def.name);
-    if (g->main_pid > 0)
-        l->main_pidfd = um_pidfd_open(g->main_pid);
-    if (l->main_pidfd >= 0 && um_clock_process_start(g->main_pid) == g->main_start) {
-        um_pidfd_signal(l->main_pidfd, SIGKILL);
-        l->main_watch = um_watch_new(g->umld->loop, l->main_pidfd, UM_READ, on_main_gone, l);
-        if (l->main_watch)
-            return;
-    }
-    guest_post(g, GUEST_P_EXITED);
+    if (l && !l->sweep)
+        l->sweep = um_timer_new(g->umld->loop, sweep, l);
+    if (l && l->sweep)
+        sweep(l);
+    else
+        guest_post(g, GUEST_P_EXITED);
+}
+
+/* Once for each life: by its pidfd, or when a pidfd cannot be had because it is gone. */
+static void monitor_ended(struct guest *g)
+{
+    if (guest_take_exit_record(g) || guest_take_told_end(g))
+        guest_post(g, GUEST_P_EXITED);
+    else
+        monitor_lost(g);
 }
 
 static void on_monitor_gone(um_unused int fd, um_unused unsigned ready, void *arg)
@@ -335,10 +362,7 @@ static void on_monitor_gone(um_unused int fd, um_unused unsigned ready, void *ar
     /* What it sent before it ended (a panic's text, the last notification) is read first. */
     if (l->fd >= 0)
         on_message(l->fd, UM_READ, l);
-    if (guest_take_exit_record(g))
-        guest_post(g, GUEST_P_EXITED);
-    else
-        monitor_vanished(l);
+    monitor_ended(g);
 }
 
 void monitor_watch(struct guest *g, pid_t pid, int pidfd)
@@ -350,6 +374,7 @@ void monitor_watch(struct guest *g, pid_t pid, int pidfd)
     guest_touch(g);
     if (!l || pidfd < 0) {
         um_fd_close(&pidfd);
+        monitor_ended(g);
         return;
     }
     um_watch_free(l->pid_watch);
@@ -385,6 +410,17 @@ bool monitor_ask(struct guest *g, enum mon_type type, const void *payload, size_
     return true;
 }
 
+void monitor_end_now(struct guest *g)
+{
+    struct pollfd p = {.fd = g->link ? g->link->pidfd : -1, .events = POLLIN};
+
+    if (p.fd < 0)
+        return;
+    if (!monitor_ask(g, MON_KILL, NULL, 0, -1, NULL, NULL) || poll(&p, 1, 2000) == 0)
+        um_pidfd_signal(p.fd, SIGKILL);
+    waitpid(g->monitor_pid, NULL, 0);
+}
+
 void guest_reattach(struct guest *g)
 {
     struct um_error err;
@@ -394,73 +430,4 @@ void guest_reattach(struct guest *g)
     /* Refused means that it is ending: the pidfd tells the rest. */
     if (monitor_connect(g, &err))
         um_log(UM_LOG_DEBUG, "guest %s: %s", g->def.name, err.message);
-}
-
-struct exit_record {
-    char panic[512];
-    int64_t fields[8];
-};
-
-enum { X_VERSION, X_BOOT, X_STATUS, X_EXIT, X_START, X_FLAGS, X_ERRNO };
-
-static const struct {
-    const char *key;
-    int field;
-} exit_keys[] = {
-    {"version", X_VERSION},   {"boot", X_BOOT},           {"wait_status", X_STATUS},
-    {"exit_wall_ns", X_EXIT}, {"start_wall_ns", X_START}, {"flags", X_FLAGS},
-    {"exec_errno", X_ERRNO},
-};
-
-static bool parse_exit_record(char *text, struct exit_record *r)
-{
-    char *save = NULL;
-
-    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-        char *eq = strchr(line, '=');
-
-        if (!eq)
-            continue;
-        *eq = '\0';
-        if (strcmp(line, "panic") == 0)
-            snprintf(r->panic, sizeof(r->panic), "%s", eq + 1);
-        for (size_t i = 0; i < UM_ARRAY_LEN(exit_keys); i++)
-            if (strcmp(line, exit_keys[i].key) == 0 &&
-                !um_parse_int(eq + 1, INT64_MIN, INT64_MAX, &r->fields[exit_keys[i].field]))
-                return false;
-    }
-    return r->fields[X_VERSION] == MON_EXIT_VERSION;
-}
-
-bool guest_take_exit_record(struct guest *g)
-{
-    struct exit_record r = {.panic = ""};
-    char path[GUEST_PATH_SIZE], *text;
-    bool ok;
-
-    if (um_file_read(guest_path(g, GUEST_PATH_EXIT, path), 65536, &text, NULL, NULL))
-        return false;
-    ok = parse_exit_record(text, &r);
-    free(text);
-    unlink(path);
-    if (!ok) {
-        um_log(UM_LOG_ERROR, "guest %s: exit record %s cannot be read", g->def.name, path);
-        return false;
-    }
-    g->wait_status = (int)r.fields[X_STATUS];
-    g->exit_ns = r.fields[X_EXIT];
-    g->start_ns = r.fields[X_START];
-    if ((uint64_t)r.fields[X_BOOT] > g->boot)
-        g->boot = (uint64_t)r.fields[X_BOOT];
-    g->end.kind = r.fields[X_FLAGS] & MON_F_EXEC_FAILED ? POLICY_END_SPAWN : POLICY_END_EXIT;
-    g->end.wait_status = g->wait_status;
-    g->end.panicked = r.fields[X_FLAGS] & MON_F_PANIC;
-    if (r.panic[0]) {
-        free((char *)(uintptr_t)g->end.text);
-        g->end.text = strdup(r.panic);
-    }
-    if (r.fields[X_FLAGS] & MON_F_EXEC_FAILED)
-        g->wait_status = -1;
-    guest_touch(g);
-    return true;
 }

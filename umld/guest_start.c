@@ -3,6 +3,7 @@
  * be), directories made, the launch order written; then, after a commit, the monitor is spawned.
  */
 #include "umld/balance.h"
+#include "umld/failpoint.h"
 #include "umld/guest.h"
 #include "umld/kernels.h"
 #include "umld/settings.h"
@@ -201,13 +202,15 @@ static enum um_code order_file(const struct um_buf *order, int *ret_fd, struct u
 static enum um_code spawn_monitor(struct guest *g, struct um_error *err)
 {
     um_autofd order = -1, listener = -1;
-    char program[PATH_MAX], socket[GUEST_PATH_SIZE];
-    char *argv[] = {program, g->def.name, NULL};
+    char program[PATH_MAX], socket[GUEST_PATH_SIZE], dir[GUEST_PATH_SIZE];
+    /* It reads its order; its arguments are for people, and for guest_dir_kill(). */
+    char *argv[] = {program, g->def.name, dir, NULL};
     struct um_fd_map fds[2];
     pid_t pid;
     int pidfd;
     enum um_code code = um_paths_libexec("umlmon", program, sizeof(program), err);
 
+    guest_path(g, GUEST_PATH_DIR, dir);
     if (!code)
         code = order_file(&g->plan->order, &order, err);
     if (!code)
@@ -223,6 +226,7 @@ static enum um_code spawn_monitor(struct guest *g, struct um_error *err)
         &pid, &pidfd, err);
     if (code)
         return code;
+    failpoint_guest("spawned", g);
     monitor_watch(g, pid, pidfd);
     return monitor_connect(g, err);
 }

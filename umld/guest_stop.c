@@ -2,6 +2,7 @@
  * Bringing a guest down: the ladder cad -> sync -> halt -> kill, one rung at a time, each with its
  * own limit; the kill of the whole tree; and what is settled once it is proven dead.
  */
+#include "umld/failpoint.h"
 #include "umld/guest.h"
 #include "umld/settings.h"
 #include "vmcore/base/clock.h"
@@ -50,6 +51,10 @@ static void rung_done(enum um_code code, um_unused int32_t status, um_unused con
                rung < 0 ? "go" : rungs[rung].command, um_code_info(code)->wire);
     else if (rung >= 0 && rungs[rung].wait_for_exit)
         return;
+    if (rung < 0) {
+        g->asked = "";
+        guest_touch(g);
+    }
     g->rung++;
     climb(g);
 }
@@ -81,6 +86,7 @@ static void climb(struct guest *g)
                r ? r->command : "go", (long long)limit);
         if (ask(g, r ? r->verb : MCONSOLE_GO, r ? r->command : "go", limit)) {
             um_timer_arm(g->step, limit * UM_MS_NS);
+            failpoint(r ? r->command : "go");
             return;
         }
     }
@@ -95,6 +101,8 @@ void guest_ladder(struct guest *g)
 void guest_ladder_step(struct guest *g)
 {
     if (g->state == GUEST_STOPPING) {
+        if (g->rung < 0)
+            g->asked = "";
         g->rung++;
         climb(g);
     } else {
@@ -175,8 +183,10 @@ static void kill_if_same(pid_t pid, int64_t start)
 
 void guest_kill(struct guest *g)
 {
-    if (!g->kill_hard && monitor_ask(g, MON_KILL, NULL, 0, -1, NULL, NULL))
+    if (!g->kill_asked && monitor_ask(g, MON_KILL, NULL, 0, -1, NULL, NULL)) {
+        g->kill_asked = true;
         return;
+    }
     /* The sandbox's first process ends with umlmon, and everything in it with that one. */
     um_log(UM_LOG_WARNING, "guest %s: killing its monitor %d", g->def.name, (int)g->monitor_pid);
     kill_if_same(g->monitor_pid, g->monitor_start);

@@ -38,10 +38,13 @@ bool guest_store_definition(struct guest *g, bool fresh)
 
 void guest_store(struct guest *g)
 {
+    /* What the daemon before this one knew still holds while the monitor is being asked. */
+    enum guest_state state = g->state == GUEST_ADOPTING ? g->adopting_from : g->state;
+
     g->dirty = false;
     if (!g->id)
         return;
-    if (!db_run(g->umld->db, DBQ_GUEST_STATE, guest_state_info(g->state)->name, (int64_t)g->ready,
+    if (!db_run(g->umld->db, DBQ_GUEST_STATE, guest_state_info(state)->name, (int64_t)g->ready,
                 (int64_t)g->boot, g->kernel_path ? g->kernel_path : "", (int64_t)g->monitor_pid,
                 g->monitor_start, um_clock_boot_id(), g->start_ns, g->exit_ns,
                 (int64_t)g->wait_status, g->cause ? g->cause : "", (int64_t)g->failures,
@@ -57,11 +60,21 @@ static char *text_or_null(const char *s)
 
 struct load {
     struct umld *umld;
-    int bad;
 };
+
+/* autostart: with the host, not with the daemon. */
+static void start_with_host(struct guest *g)
+{
+    if (!g->def.autostart || !g->host_restarted)
+        return;
+    g->state = GUEST_STOPPED;
+    g->want_up = true;
+    g->failures = 0;
+}
 
 static bool load_row(const struct db_row *row, void *arg)
 {
+    static const char *const asked[] = {"pause", "resume", "start"};
     struct load *load = arg;
     json_t *json = json_loads(db_row_text(row, 2), 0, NULL);
     struct guest_definition def = GUEST_DEFINITION_INIT;
@@ -74,7 +87,7 @@ static bool load_row(const struct db_row *row, void *arg)
         !(g = guest_new(load->umld, &def)) || !guests_add(load->umld->guests, g)) {
         um_log(UM_LOG_ERROR, "guest %s: stored definition cannot be read: %s", db_row_text(row, 1),
                count ? errors[0].message : "not JSON");
-        load->bad++;
+        load->umld->unread_guests++;
         json_decref(json);
         return true;
     }
@@ -91,6 +104,8 @@ static bool load_row(const struct db_row *row, void *arg)
     if (strcmp(db_row_text(row, 12), um_clock_boot_id()) == 0) {
         g->monitor_pid = (pid_t)db_row_int(row, 10);
         g->monitor_start = db_row_int(row, 11);
+    } else {
+        g->host_restarted = db_row_text(row, 12)[0];
     }
     g->start_ns = db_row_int(row, 13);
     g->exit_ns = db_row_int(row, 14);
@@ -98,9 +113,10 @@ static bool load_row(const struct db_row *row, void *arg)
     g->cause = text_or_null(db_row_text(row, 16));
     g->failures = (unsigned)db_row_int(row, 17);
     g->restarts = (unsigned)db_row_int(row, 18);
-    g->asked = strcmp(db_row_text(row, 19), "pause") == 0    ? "pause"
-               : strcmp(db_row_text(row, 19), "resume") == 0 ? "resume"
-                                                             : "";
+    for (size_t i = 0; i < UM_ARRAY_LEN(asked); i++)
+        if (strcmp(db_row_text(row, 19), asked[i]) == 0)
+            g->asked = asked[i];
+    start_with_host(g);
     return true;
 }
 

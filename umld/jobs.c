@@ -128,7 +128,7 @@ void jobs_end(struct umld *umld, int64_t id, const struct um_error *err)
 struct unfinished {
     struct umld *umld;
     int64_t ids[256];
-    char *kinds[256];
+    char *kinds[256], *objects[256];
     int count;
 };
 
@@ -137,7 +137,8 @@ static bool take_unfinished(const struct db_row *row, void *arg)
     struct unfinished *u = arg;
 
     u->ids[u->count] = db_row_int(row, 0);
-    u->kinds[u->count++] = strdup(db_row_text(row, 1));
+    u->kinds[u->count] = strdup(db_row_text(row, 1));
+    u->objects[u->count++] = strdup(db_row_text(row, 2));
     return u->count < (int)UM_ARRAY_LEN(u->ids);
 }
 
@@ -155,6 +156,10 @@ void jobs_recover(struct umld *umld)
                    (int64_t)0, um_clock_wall_ns(),
                    goes_on ? "" : "the daemon was restarted while it ran; start it again",
                    u.ids[i]);
+            events_emit(umld, "job.ended", u.objects[i] ? u.objects[i] : "", "job",
+                        jobs_id_text(u.ids[i], (char[24]){0}, 24), "kind",
+                        u.kinds[i] ? u.kinds[i] : "", "state", goes_on ? "done" : "failed", NULL);
+            free(u.objects[i]);
             free(u.kinds[i]);
         }
     } while (u.count == (int)UM_ARRAY_LEN(u.ids));

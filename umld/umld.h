@@ -16,6 +16,7 @@ struct events;
 struct images;
 struct settings;
 struct balance;
+struct orphan;
 
 struct umld {
     struct um_loop *loop;
@@ -29,8 +30,11 @@ struct umld {
     struct images *images;
     struct guests *guests;
     struct balance *balance;
+    struct child *children; /* helper programs running now, umld/child.h */
+    struct orphan *orphans; /* guests nobody knows, being ended; guest_adopt.c */
     struct um_paths paths;
     bool system;
+    int unread_guests;  /* rows of the database that could not be understood */
     int64_t started_ns; /* wall clock */
     int lock_fd;        /* R/lock, held for life */
     int state_lock_fd;  /* S/lock: the same state is never served twice */

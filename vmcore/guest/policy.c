@@ -95,7 +95,7 @@ const char *policy_cause(const struct policy_end *e, char *buf, size_t size)
         snprintf(buf, size, "cannot start: %s", text ? text : "its monitor could not be started");
         break;
     case POLICY_END_LOST:
-        snprintf(buf, size, "monitor died");
+        snprintf(buf, size, "%s", text ? text : "monitor died");
         break;
     case POLICY_END_CANCEL:
         snprintf(buf, size, "stopped before it was started");
