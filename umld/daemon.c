@@ -35,18 +35,20 @@
 static bool after(void *arg)
 {
     struct umld *umld = arg;
-    bool more;
+    bool more, dirty;
 
     guests_drain(umld->guests);
     guests_store(umld->guests);
-    if (db_dirty(umld->db))
+    dirty = db_dirty(umld->db);
+    if (dirty)
         failpoint("before-commit");
     if (!db_commit(umld->db)) {
         um_log(UM_LOG_ERROR, "the database cannot be written; trying again in a second");
         um_timer_arm(umld->commit_again, UM_SEC_NS);
         return false;
     }
-    failpoint("after-commit");
+    if (dirty)
+        failpoint("after-commit");
     more = guests_effects(umld->guests);
     /*
      * Effects, and handlers of requests that arrive in one go, write too: events and replies wait

@@ -47,7 +47,7 @@ static enum outcome up_to(const struct guest *g, bool there, struct um_error *er
     if (there)
         return MET;
     if (g->state == GUEST_FAILED || (g->state == GUEST_STOPPED && !g->want_up) ||
-        g->state == GUEST_BACKOFF)
+        (g->state == GUEST_BACKOFF && g->backoff_ms > 0)) /* 0: a start wished behind a stop */
         return missed(g, err);
     return PENDING;
 }

@@ -169,6 +169,9 @@ static void ask_next(struct probe_run *p)
                           "/dev",
                           "--tmpfs",
                           "/tmp",
+                          "--ro-bind", /* one that lies below /tmp */
+                          p->entry->path,
+                          p->entry->path,
                           "--cap-drop",
                           "ALL",
                           p->entry->path,
