@@ -103,11 +103,11 @@ class Ends(Case):
                 end = time.monotonic() + 0.2
                 self.w.kill()
                 while time.monotonic() < end:
-                    text += console.socket.recv(4096)
+                    text += console.take()
                 self.w.start()
             seen = len(text)
             while len(text) < seen + 640:
-                text += console.socket.recv(4096)
+                text += console.take()
         self.assertIsNone(world.numbered_gap(text.decode()))
         self.assertGreater(text.count(b"\n"), 50)
         self.assertIsNone(world.numbered_gap(self.w.console("web")))
@@ -134,7 +134,7 @@ class Ends(Case):
     def test_sigterm_in_the_middle_of_verbs_is_clean(self):
         self.w.call("Server.Set", name="stop-seconds", value="1")
         self.w.boot("stops", "ignorecad")
-        self.w.boot("asks", "slow=3000", wait="kernel")
+        self.w.boot("asks", "slow=1000", wait="kernel")
         self.w.create("starts", "noready")
         calls = [self.w.send_only("Guest.Stop", name="stops"), self.w.send_only("Guest.Start", name="starts"),
                  self.w.send_only("Guest.Pause", name="asks"),

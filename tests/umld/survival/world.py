@@ -141,6 +141,14 @@ class Connection:
         self.send(method, parameters)
         return self.receive()["parameters"]
 
+    def take(self):
+        """Raw bytes, after an upgrade."""
+        data, self.data = self.data, b""
+        data = data or self.socket.recv(65536)
+        if not data:
+            raise AssertionError("the console was closed")
+        return data
+
 
 class World:
     def __init__(self, parent="/tmp"):
