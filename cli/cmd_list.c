@@ -21,23 +21,6 @@ static const struct table_column columns[] = {
     {"UPTIME", TABLE_RIGHT},
 };
 
-/* The value of mem=, or NULL: the daemon's default applies. */
-static const char *memory_of(const json_t *definition)
-{
-    const char *found = NULL;
-    const json_t *v;
-    size_t i;
-
-    json_array_foreach(json_object_get(definition, "devices"), i, v)
-    {
-        const char *word = json_string_value(v);
-
-        if (word && um_str_starts(word, "mem="))
-            found = word + strlen("mem=");
-    }
-    return found;
-}
-
 static const char *kernel_of(const json_t *definition, const json_t *runtime)
 {
     const char *kernel = text_get(runtime, "kernel", text_get(definition, "kernel", NULL));
@@ -62,7 +45,7 @@ static void add_guest(struct table *t, const json_t *guest)
     table_add(t, text_has(r, "pid") ? text : NULL);
     snprintf(text, sizeof(text), "%lld", (long long)text_int(r, "bootNumber", 0));
     table_add(t, text);
-    table_add(t, memory_of(d));
+    table_add(t, um_format_size((uint64_t)text_int(r, "memory", 0), text, sizeof(text)));
     table_add(t, kernel_of(d, r));
     table_add(t, uptime >= 0 ? text_duration(uptime, text, sizeof(text)) : NULL);
 }

@@ -116,11 +116,10 @@ void api_guest_create(struct umld *umld, struct api_call *call, const json_t *pa
         if (count) {
             api_reply_errors(call, errors, count);
         } else if (flag_of(params, "dryRun") && !guest_find(umld, def.name)) {
-            g = NULL;
-            api_reply(call, json_pack("{s:{s:o,s:{s:s,s:s,s:b,s:i,s:i},s:i,s:s},s:b}", "guest",
-                                      "definition", guest_definition_json(&def), "runtime", "state",
-                                      "stopped", "want", "down", "ready", 0, "bootNumber", 0,
-                                      "restarts", 0, "revision", 0, "createdAt", "", "changed", 0));
+            /* As it would be: a guest that is nowhere. */
+            struct guest would = {.def = def, .wait_status = -1, .cpu = -1, .asked = ""};
+
+            api_reply(call, json_pack("{s:o,s:b}", "guest", guest_json(&would), "changed", 0));
         } else if (guest_create(umld, &def, &g, &errors[0])) {
             api_reply_error(call, &errors[0]);
         } else {
@@ -222,30 +221,6 @@ static void refuse(struct guest *g, struct api_call *call, const char *verb, con
     api_reply_error(call, &err);
 }
 
-void api_guest_remove(struct umld *umld, struct api_call *call, const json_t *params)
-{
-    const char *name = text_of(params, "name");
-    struct guest *g = guest_find(umld, name);
-    struct um_error err;
-    char object[96];
-
-    if (!g) {
-        api_reply(call, json_pack("{s:b}", "changed", 0));
-        return;
-    }
-    if (!revision_fits(g, call, params))
-        return;
-    if (g->state != GUEST_STOPPED && g->state != GUEST_FAILED) {
-        um_fail(&err, UM_E_WRONG_STATE, guest_object(g, object, sizeof(object)), NULL,
-                "cannot be removed: it is %s", guest_state_info(g->state)->name);
-        um_hint(&err, "stop it first: umlctl stop %s", name);
-        api_reply_error(call, &err);
-        return;
-    }
-    guest_remove(g);
-    api_reply(call, json_pack("{s:b}", "changed", 1));
-}
-
 static int64_t timeout_of(const json_t *params, int64_t fallback)
 {
     const json_t *t = json_object_get(params, "timeoutMs");
@@ -331,6 +306,35 @@ void api_guest_kill(struct umld *umld, struct api_call *call, const json_t *para
 
     if (g)
         verb(g, call, GUEST_U_KILL, !is_down(g), &wait);
+}
+
+void api_guest_remove(struct umld *umld, struct api_call *call, const json_t *params)
+{
+    const char *name = text_of(params, "name");
+    struct guest *g = guest_find(umld, name);
+    struct guest_wait wait = {.goal = GOAL_STOPPED, .timeout_ms = STOP_TIMEOUT_MS, .remove = true};
+    struct um_error err;
+    char object[96];
+
+    if (!g) {
+        api_reply(call, json_pack("{s:b}", "changed", 0));
+        return;
+    }
+    if (!revision_fits(g, call, params))
+        return;
+    if (flag_of(params, "force") && !is_down(g)) {
+        verb(g, call, GUEST_U_KILL, true, &wait);
+        return;
+    }
+    if (g->state != GUEST_STOPPED && g->state != GUEST_FAILED) {
+        um_fail(&err, UM_E_WRONG_STATE, guest_object(g, object, sizeof(object)), NULL,
+                "cannot be removed: it is %s", guest_state_info(g->state)->name);
+        um_hint(&err, "stop it first: umlctl stop %s, or: umlctl remove --force %s", name, name);
+        api_reply_error(call, &err);
+        return;
+    }
+    guest_remove(g);
+    api_reply(call, json_pack("{s:b}", "changed", 1));
 }
 
 void api_guest_reboot(struct umld *umld, struct api_call *call, const json_t *params)

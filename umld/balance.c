@@ -234,6 +234,10 @@ static void tick(void *arg)
             placement_balance(&b->state, cpus, (size_t)b->cpu_count, guests, n, moves, max);
         for (size_t i = 0; i < moves_count; i++)
             move(b, &moves[i]);
+        /* The setting or the definition was changed while they ran. */
+        for (size_t i = 0; i < n; i++)
+            if (!guests[i].pinnable && guests[i].cpu >= 0)
+                move(b, &(struct placement_move){.id = guests[i].id, .cpu = -1});
     }
     free(guests);
     free(moves);

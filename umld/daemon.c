@@ -32,6 +32,24 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define STORE_RETRY_NS (500 * UM_MS_NS)
+
+static void wake(um_unused void *arg)
+{
+    /* The after-phase that follows is all that is wanted. */
+}
+
+/*
+ * Nothing that is not stored is done or told. While it cannot be stored the guests run on, what
+ * happens to them is kept, reading calls are served and changing ones are refused.
+ */
+static bool cannot_store(struct umld *umld)
+{
+    um_timer_arm(umld->retry, STORE_RETRY_NS);
+    api_server_hold(umld->server, true);
+    return api_server_after(umld->server);
+}
+
 static bool after(void *arg)
 {
     struct umld *umld = arg;
@@ -42,13 +60,11 @@ static bool after(void *arg)
     dirty = db_dirty(umld->db);
     if (dirty)
         failpoint("before-commit");
-    if (!db_commit(umld->db)) {
-        um_log(UM_LOG_ERROR, "the database cannot be written; trying again in a second");
-        um_timer_arm(umld->commit_again, UM_SEC_NS);
-        return false;
-    }
+    if (!db_commit(umld->db))
+        return cannot_store(umld);
     if (dirty)
         failpoint("after-commit");
+    api_server_hold(umld->server, false);
     more = guests_effects(umld->guests);
     /*
      * Effects, and handlers of requests that arrive in one go, write too: events and replies wait
@@ -56,13 +72,8 @@ static bool after(void *arg)
      */
     if (db_dirty(umld->db))
         return true;
-    more = events_after(umld->events) || more;
+    events_after(umld->events);
     return api_server_after(umld->server) || more;
-}
-
-/* The after-phase that follows tries once more. */
-static void commit_again(um_unused void *arg)
-{
 }
 
 /* Roles: root and the daemon's own user are admins; a guest's owner is its owner; others may look.
@@ -104,28 +115,41 @@ static enum um_code take_lock(const char *dir, const char *what, int *ret_fd, st
     return UM_OK;
 }
 
-static enum um_code make_directories(const struct umld *umld, struct um_error *err)
+static enum um_code own_directory(const char *path, mode_t mode, struct um_error *err)
 {
-    mode_t run_mode = umld->system ? 0755 : 0700;
-    char path[700];
     struct stat st;
-    enum um_code code = um_mkdir_parents(umld->paths.run_dir, run_mode, err);
+    enum um_code code = um_mkdir_parents(path, mode, err);
 
-    if (!code)
-        code = um_mkdir_parents(umld->paths.state_dir, 0700, err);
+    if (code)
+        return code;
     /* /tmp/umld-UID may have been made by somebody else first. */
-    if (!code && lstat(umld->paths.run_dir, &st) == 0 &&
-        (!S_ISDIR(st.st_mode) || st.st_uid != geteuid())) {
-        um_fail(err, UM_E_DENIED, umld->paths.run_dir, NULL, "is not a directory of this user");
-        return um_hint(err, "remove it, or set UMLD_RUN_DIR");
+    if (lstat(path, &st) < 0 || !S_ISDIR(st.st_mode) ||
+        (st.st_uid != geteuid() && geteuid() != 0)) {
+        um_fail(err, UM_E_DENIED, path, NULL, "is not a directory of this user");
+        return um_hint(err, "remove it, or set UMLD_RUN_DIR and UMLD_STATE_DIR");
     }
+    return UM_OK;
+}
+
+static enum um_code make_top_directories(const struct umld *umld, struct um_error *err)
+{
+    enum um_code code = own_directory(umld->paths.run_dir, 0700, err);
+
+    /* Everybody may reach the socket of system mode; what they may do is decided inside. */
+    if (!code && chmod(umld->paths.run_dir, umld->system ? 0755 : 0700) < 0)
+        code = um_fail_errno(err, errno, umld->paths.run_dir, "cannot set its mode");
+    return code ? code : own_directory(umld->paths.state_dir, 0700, err);
+}
+
+static enum um_code make_inner_directories(const struct umld *umld, struct um_error *err)
+{
+    char path[700];
+    enum um_code code;
+
     snprintf(path, sizeof(path), "%s/g", umld->paths.run_dir);
-    if (!code)
-        code = um_mkdir_parents(path, 0700, err);
+    code = um_mkdir_parents(path, 0700, err);
     snprintf(path, sizeof(path), "%s/guests", umld->paths.state_dir);
-    if (!code)
-        code = um_mkdir_parents(path, 0700, err);
-    return code;
+    return code ? code : um_mkdir_parents(path, 0700, err);
 }
 
 static enum um_code become(struct umld *umld, const char *user, struct um_error *err)
@@ -136,6 +160,8 @@ static enum um_code become(struct umld *umld, const char *user, struct um_error 
         um_fail(err, UM_E_BAD_CONFIG, user, NULL, "there is no such user");
         return um_hint(err, "create it: useradd --system --home-dir /var/lib/umld %s", user);
     }
+    if (geteuid() == pw->pw_uid)
+        return UM_OK;
     if (chown(umld->paths.run_dir, pw->pw_uid, pw->pw_gid) < 0 ||
         chown(umld->paths.state_dir, pw->pw_uid, pw->pw_gid) < 0 ||
         initgroups(user, pw->pw_gid) < 0 || setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) < 0 ||
@@ -164,7 +190,6 @@ static enum um_code open_state(struct umld *umld, struct um_error *err)
     code = db_open(path, &umld->db, err);
     if (code)
         return code;
-    umld->commit_again = um_timer_new(umld->loop, commit_again, umld);
     umld->settings = settings_new(umld);
     umld->events = events_new(umld);
     umld->jobs = jobs_new(umld);
@@ -172,7 +197,7 @@ static enum um_code open_state(struct umld *umld, struct um_error *err)
     umld->images = images_new(umld);
     umld->guests = guests_new(umld);
     umld->balance = balance_new(umld);
-    if (!umld->commit_again || !umld->settings || !umld->events || !umld->jobs || !umld->kernels || !umld->images ||
+    if (!umld->settings || !umld->events || !umld->jobs || !umld->kernels || !umld->images ||
         !umld->guests || !umld->balance)
         return um_fail(err, UM_E_NO_RESOURCES, "umld", NULL, "out of memory");
     code = kernels_load(umld, err);
@@ -206,15 +231,19 @@ enum um_code umld_start(const struct umld_options *options, struct umld **ret, s
     umld->started_ns = um_clock_wall_ns();
     umask(077);
     raise_limits();
-    code = make_directories(umld, err);
+    code = make_top_directories(umld, err);
     if (!code && options->user)
         code = become(umld, options->user, err);
+    if (!code)
+        code = make_inner_directories(umld, err);
     if (!code)
         code = take_lock(umld->paths.run_dir, "run", &umld->lock_fd, err);
     if (!code)
         code = take_lock(umld->paths.state_dir, "state", &umld->state_lock_fd, err);
     if (!code && !(umld->loop = um_loop_new()))
         code = um_fail(err, UM_E_NO_RESOURCES, "umld", NULL, "cannot make an event loop");
+    if (!code && !(umld->retry = um_timer_new(umld->loop, wake, NULL)))
+        code = um_fail(err, UM_E_NO_RESOURCES, "umld", NULL, "out of memory");
     if (!code)
         code = open_state(umld, err);
     if (!code && !options->check_only) {
@@ -274,8 +303,8 @@ void umld_free(struct umld *umld)
     jobs_free(umld->jobs);
     events_free(umld->events);
     settings_free(umld->settings);
-    um_timer_free(umld->commit_again);
     db_close(umld->db);
+    um_timer_free(umld->retry);
     um_loop_free(umld->loop);
     um_fd_close(&umld->lock_fd);
     um_fd_close(&umld->state_lock_fd);

@@ -1,5 +1,7 @@
 #include "umld/db.h"
 
+#include "umld/db_redo.h"
+#include "vmcore/base/clock.h"
 #include "vmcore/base/log.h"
 
 #include <sqlite3.h>
@@ -12,7 +14,12 @@ struct db {
     sqlite3 *sql;
     sqlite3_stmt *statements[DBQ_COUNT];
     bool in_transaction;
+    bool stalled;        /* the last transaction was lost: redo holds all of it */
+    int64_t retry_at_ns; /* stalled: not before this */
+    struct db_redo redo; /* the writes of this transaction */
 };
+
+enum { RETRY_MS = 500 };
 
 struct db_row {
     sqlite3_stmt *stmt;
@@ -86,13 +93,33 @@ static bool migrate_step(struct db *db, int from)
     return false;
 }
 
+/* Which remedy a failure to open has. */
+static enum um_code cannot_use(struct db *db, const char *path, struct um_error *err)
+{
+    switch (sqlite3_errcode(db->sql)) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        um_fail(err, UM_E_BUSY, path, NULL, "is locked by another program");
+        return um_hint(err, "end that program (fuser %s), then try again", path);
+    case SQLITE_FULL:
+    case SQLITE_IOERR:
+    case SQLITE_READONLY:
+    case SQLITE_CANTOPEN:
+        um_fail(err, UM_E_NO_RESOURCES, path, NULL, "cannot be written: %s",
+                sqlite3_errmsg(db->sql));
+        return um_hint(err, "make room on its file system and check its permissions");
+    default:
+        return bad_database(err, path, "is not an SQLite database, or is corrupt");
+    }
+}
+
 static enum um_code migrate(struct db *db, const char *path, struct um_error *err)
 {
     int64_t version = 0;
     char text[160];
 
     if (one_int(db, "PRAGMA user_version", &version) != SQLITE_ROW)
-        return bad_database(err, path, "is not an SQLite database, or is corrupt");
+        return cannot_use(db, path, err);
     if (version > db_migration_count) {
         snprintf(text, sizeof(text),
                  "was made by a newer umld (schema %lld, this umld knows up to %d)",
@@ -139,7 +166,7 @@ enum um_code db_open(const char *path, struct db **ret, struct um_error *err)
     if (!exec(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
                   "PRAGMA trusted_schema = OFF; PRAGMA cache_size = -512;"
                   "PRAGMA wal_autocheckpoint = 500; PRAGMA journal_size_limit = 4194304"))
-        code = bad_database(err, path, "is not an SQLite database, or is corrupt");
+        code = cannot_use(db, path, err);
     else
         code = migrate(db, path, err);
     if (!code && !prepare_all(db))
@@ -148,6 +175,8 @@ enum um_code db_open(const char *path, struct db **ret, struct um_error *err)
         db_close(db);
         return code;
     }
+    /* From here on a lock held by somebody else must not hold up the loop: see stall(). */
+    sqlite3_busy_timeout(db->sql, 100);
     *ret = db;
     return UM_OK;
 }
@@ -156,74 +185,177 @@ void db_close(struct db *db)
 {
     if (!db)
         return;
-    if (db->in_transaction && !db_commit(db))
+    db->retry_at_ns = 0;
+    if (db_dirty(db) && !db_commit(db))
         um_log(UM_LOG_ERROR, "database: last changes are lost");
     for (int i = 0; i < DBQ_COUNT; i++)
         sqlite3_finalize(db->statements[i]);
     sqlite3_close(db->sql);
+    db_redo_done(&db->redo);
     free(db);
 }
 
-static sqlite3_stmt *bind(struct db *db, enum db_query query, va_list ap)
+/* The transaction cannot be completed now; what it wrote is kept and written again later. */
+static void stall(struct db *db)
 {
-    const struct db_statement *s = &db_statements[query];
+    if (!db->stalled)
+        um_log(UM_LOG_ERROR, "database: cannot be written: %s; trying again until it can",
+               sqlite3_errmsg(db->sql));
+    if (!sqlite3_get_autocommit(db->sql))
+        exec(db, "ROLLBACK");
+    db->in_transaction = false;
+    db->stalled = true;
+    db->retry_at_ns = um_clock_mono_ns() + RETRY_MS * UM_MS_NS;
+}
+
+static bool begin(struct db *db)
+{
+    if (!db->in_transaction)
+        db->in_transaction =
+            sqlite3_exec(db->sql, "BEGIN IMMEDIATE", NULL, NULL, NULL) == SQLITE_OK;
+    return db->in_transaction;
+}
+
+static sqlite3_stmt *bind(struct db *db, enum db_query query, const struct db_values *values)
+{
     sqlite3_stmt *stmt = db->statements[query];
 
-    if (s->writes && !db->in_transaction) {
-        if (!exec(db, "BEGIN IMMEDIATE"))
-            return NULL;
-        db->in_transaction = true;
-    }
-    for (int i = 0; s->bind[i]; i++) {
-        if (s->bind[i] == 'i')
-            sqlite3_bind_int64(stmt, i + 1, va_arg(ap, int64_t));
+    for (int i = 0; i < values->count; i++) {
+        const struct db_value *v = &values->v[i];
+
+        if (v->text)
+            sqlite3_bind_text(stmt, i + 1, v->text, -1, SQLITE_TRANSIENT);
         else
-            sqlite3_bind_text(stmt, i + 1, va_arg(ap, const char *), -1, SQLITE_TRANSIENT);
+            sqlite3_bind_int64(stmt, i + 1, v->number);
     }
     return stmt;
 }
 
-static void finish(struct db *db, sqlite3_stmt *stmt, int rc)
+static void take_values(enum db_query query, va_list ap, struct db_values *ret)
 {
-    if (rc != SQLITE_DONE && rc != SQLITE_ROW)
+    const char *kinds = db_statements[query].bind;
+
+    for (ret->count = 0; kinds[ret->count]; ret->count++) {
+        struct db_value *v = &ret->v[ret->count];
+
+        *v = (struct db_value){NULL, 0};
+        if (kinds[ret->count] == 'i') {
+            v->number = va_arg(ap, int64_t);
+        } else {
+            v->text = va_arg(ap, const char *);
+            v->text = v->text ? v->text : "";
+        }
+    }
+}
+
+static int step_once(struct db *db, enum db_query query, const struct db_values *values)
+{
+    sqlite3_stmt *stmt = bind(db, query, values);
+    int rc = sqlite3_step(stmt);
+
+    if (rc != SQLITE_DONE)
         um_log(UM_LOG_ERROR, "database: %s: %s", sqlite3_sql(stmt), sqlite3_errmsg(db->sql));
     sqlite3_reset(stmt);
     sqlite3_clear_bindings(stmt);
+    return rc;
+}
+
+/* Errors of the statement itself, which writing it again would not change. */
+static bool is_refusal(int rc)
+{
+    return (rc & 0xff) == SQLITE_CONSTRAINT || (rc & 0xff) == SQLITE_MISMATCH ||
+           (rc & 0xff) == SQLITE_TOOBIG;
 }
 
 bool db_run(struct db *db, enum db_query query, ...)
 {
-    sqlite3_stmt *stmt;
+    struct db_values values;
     va_list ap;
     int rc;
 
     va_start(ap, query);
-    stmt = bind(db, query, ap);
+    take_values(query, ap, &values);
     va_end(ap);
-    if (!stmt)
+    if (!db->stalled && begin(db)) {
+        rc = step_once(db, query, &values);
+        if (rc != SQLITE_DONE && is_refusal(rc))
+            return false;
+        if (rc != SQLITE_DONE)
+            stall(db);
+    } else if (!db->stalled) {
+        stall(db);
+    }
+    /* A row whose number the caller wants to know cannot be written later. */
+    if (db->stalled && db_statements[query].numbers)
         return false;
-    rc = sqlite3_step(stmt);
-    finish(db, stmt, rc);
-    return rc == SQLITE_DONE;
+    return db_redo_add(&db->redo, query, &values);
+}
+
+static bool replay_one(enum db_query query, const struct db_values *values, void *arg)
+{
+    int rc = step_once(arg, query, values);
+
+    return rc == SQLITE_DONE || is_refusal(rc);
+}
+
+static bool recover(struct db *db)
+{
+    if (um_clock_mono_ns() < db->retry_at_ns)
+        return false;
+    if (!begin(db) || !db_redo_each(&db->redo, replay_one, db)) {
+        stall(db);
+        return false;
+    }
+    return true;
+}
+
+bool db_commit(struct db *db)
+{
+    if (!db_dirty(db))
+        return true;
+    if (db->stalled && !recover(db))
+        return false;
+    if (sqlite3_exec(db->sql, "COMMIT", NULL, NULL, NULL) != SQLITE_OK) {
+        stall(db);
+        return false;
+    }
+    if (db->stalled)
+        um_log(UM_LOG_NOTICE, "database: can be written again; nothing was lost");
+    db->in_transaction = db->stalled = false;
+    db_redo_clear(&db->redo);
+    return true;
+}
+
+bool db_dirty(const struct db *db)
+{
+    return db->in_transaction || db->stalled;
+}
+
+bool db_stalled(const struct db *db)
+{
+    return db->stalled;
 }
 
 int db_each(struct db *db, enum db_query query, db_row_fn fn, void *arg, ...)
 {
+    struct db_values values;
     struct db_row row;
     va_list ap;
     int rc, count = 0;
 
     va_start(ap, arg);
-    row.stmt = bind(db, query, ap);
+    take_values(query, ap, &values);
     va_end(ap);
-    if (!row.stmt)
-        return -1;
+    row.stmt = bind(db, query, &values);
     while ((rc = sqlite3_step(row.stmt)) == SQLITE_ROW) {
         count++;
         if (!fn(&row, arg))
             break;
     }
-    finish(db, row.stmt, rc);
+    if (rc != SQLITE_DONE && rc != SQLITE_ROW)
+        um_log(UM_LOG_ERROR, "database: %s: %s", sqlite3_sql(row.stmt), sqlite3_errmsg(db->sql));
+    sqlite3_reset(row.stmt);
+    sqlite3_clear_bindings(row.stmt);
     return rc == SQLITE_DONE || rc == SQLITE_ROW ? count : -1;
 }
 
@@ -242,19 +374,4 @@ const char *db_row_text(const struct db_row *row, int column)
 int64_t db_last_id(const struct db *db)
 {
     return sqlite3_last_insert_rowid(db->sql);
-}
-
-bool db_dirty(const struct db *db)
-{
-    return db->in_transaction;
-}
-
-bool db_commit(struct db *db)
-{
-    if (!db->in_transaction)
-        return true;
-    if (!exec(db, "COMMIT"))
-        return false;
-    db->in_transaction = false;
-    return true;
 }

@@ -56,7 +56,7 @@ enum db_query {
 struct db_statement {
     const char *sql;
     const char *bind;
-    bool writes;
+    bool numbers; /* makes a row whose number db_last_id() tells */
 };
 extern const struct db_statement db_statements[DBQ_COUNT];
 
@@ -72,7 +72,11 @@ enum um_code db_open(const char *path, struct db **ret, struct um_error *err)
     um_nonnull(1, 2) um_check;
 void db_close(struct db *db);
 
-/* Run a statement without rows. Arguments follow the statement's `bind`. False: logged failure. */
+/*
+ * Run a statement without rows. Arguments follow the statement's `bind`. False: logged failure.
+ * When the database cannot be written (disk full, locked), the write is kept and made later: until
+ * then db_commit() is false. Statements with `numbers` fail instead.
+ */
 bool db_run(struct db *db, enum db_query query, ...) um_nonnull(1);
 
 /* false from the callback ends the walk. Returns the number of rows seen, -1 on failure. */
@@ -84,8 +88,12 @@ const char *db_row_text(const struct db_row *row, int column) um_nonnull(1); /* 
 
 int64_t db_last_id(const struct db *db) um_nonnull(1);
 
-/* End the round's transaction. False: it could not be stored (the caller must not announce). */
+/*
+ * End the round's transaction. False: it could not be stored. Nothing of it may be announced or
+ * acted upon; call again later: everything written since then is kept and stored once it can be.
+ */
 bool db_commit(struct db *db) um_nonnull(1);
+bool db_stalled(const struct db *db) um_nonnull(1); /* db_commit() has failed and not recovered */
 bool db_dirty(const struct db *db) um_nonnull(1);
 
 #endif

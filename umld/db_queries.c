@@ -5,7 +5,7 @@ const struct db_statement db_statements[DBQ_COUNT] = {
         {"SELECT id, name, definition, revision, created_ns, want_up, state, ready, boot,"
          " kernel, monitor_pid, monitor_start, host_boot, start_ns, exit_ns,"
          " wait_status, cause, failures, restarts, asked FROM guest ORDER BY id",
-         "", false},
+         ""},
     [DBQ_GUEST_INSERT] = {"INSERT INTO guest(name, definition, created_ns) VALUES (?, ?, ?)", "ssi",
                           true},
     [DBQ_GUEST_DEFINE] = {"UPDATE guest SET definition = ?, revision = ? WHERE id = ?", "sii",
@@ -16,63 +16,63 @@ const struct db_statement db_statements[DBQ_COUNT] = {
          " exit_ns = ?, wait_status = ?, cause = ?, failures = ?, restarts = ?, asked = ?"
          " WHERE id = ?",
          "siisiisiiisiisi", true},
-    [DBQ_GUEST_WANT] = {"UPDATE guest SET want_up = ? WHERE id = ?", "ii", true},
-    [DBQ_GUEST_DELETE] = {"DELETE FROM guest WHERE id = ?", "i", true},
-    [DBQ_DEVICE_CLEAR] = {"DELETE FROM device WHERE guest_id = ?", "i", true},
+    [DBQ_GUEST_WANT] = {"UPDATE guest SET want_up = ? WHERE id = ?", "ii"},
+    [DBQ_GUEST_DELETE] = {"DELETE FROM guest WHERE id = ?", "i"},
+    [DBQ_DEVICE_CLEAR] = {"DELETE FROM device WHERE guest_id = ?", "i"},
     [DBQ_DEVICE_INSERT] = {"INSERT INTO device(guest_id, position, name, spec, origin)"
                            " VALUES (?, ?, ?, ?, ?)",
-                           "iisss", true},
-    [DBQ_DEVICE_ORIGINS] = {"SELECT guest_id, name, origin FROM device WHERE origin != ''", "",
-                            false},
-    [DBQ_KERNEL_ALL] = {"SELECT name, path FROM kernel ORDER BY added_ns", "", false},
+                           "iisss"},
+    [DBQ_DEVICE_ORIGINS] = {"SELECT guest_id, name, origin FROM device WHERE origin != ''", ""},
+    [DBQ_KERNEL_ALL] = {"SELECT name, path FROM kernel ORDER BY added_ns", ""},
     [DBQ_KERNEL_INSERT] = {"INSERT OR REPLACE INTO kernel(name, path, added_ns) VALUES (?, ?, ?)",
-                           "ssi", true},
-    [DBQ_KERNEL_DELETE] = {"DELETE FROM kernel WHERE name = ?", "s", true},
+                           "ssi"},
+    [DBQ_KERNEL_DELETE] = {"DELETE FROM kernel WHERE name = ?", "s"},
     [DBQ_PROBE_GET] = {"SELECT result, probed_ns FROM kernel_probe"
                        " WHERE path = ? AND identity = ? AND host = ?",
-                       "sss", false},
+                       "sss"},
     [DBQ_PROBE_PUT] =
         {"INSERT OR REPLACE INTO kernel_probe(path, identity, host, result, probed_ns)"
          " VALUES (?, ?, ?, ?, ?)",
-         "ssssi", true},
-    [DBQ_IMAGE_ALL] = {"SELECT name, path, kind, created_ns FROM image ORDER BY name", "", false},
+         "ssssi"},
+    [DBQ_IMAGE_ALL] = {"SELECT name, path, kind, created_ns FROM image ORDER BY name", ""},
     [DBQ_IMAGE_PUT] = {"INSERT OR REPLACE INTO image(name, path, kind, created_ns)"
                        " VALUES (?, ?, ?, ?)",
-                       "sssi", true},
-    [DBQ_IMAGE_DELETE] = {"DELETE FROM image WHERE name = ?", "s", true},
+                       "sssi"},
+    [DBQ_IMAGE_DELETE] = {"DELETE FROM image WHERE name = ?", "s"},
     [DBQ_JOB_INSERT] = {"INSERT INTO job(kind, object, state, uid, start_ns)"
                         " VALUES (?, ?, 'running', ?, ?)",
                         "ssii", true},
     [DBQ_JOB_UPDATE] = {"UPDATE job SET state = ?, phase = ?, done = ?, total = ?, end_ns = ?,"
                         " error = ? WHERE id = ?",
-                        "ssiiisi", true},
+                        "ssiiisi"},
     [DBQ_JOB_GET] = {"SELECT id, kind, object, state, phase, done, total, start_ns, end_ns, error"
                      " FROM job WHERE id = ?",
-                     "i", false},
+                     "i"},
     [DBQ_JOB_LIST] = {"SELECT id, kind, object, state, phase, done, total, start_ns, end_ns, error"
                       " FROM job WHERE (? = 0 OR state IN ('queued', 'running'))"
                       " ORDER BY id DESC LIMIT ?",
-                      "ii", false},
+                      "ii"},
     [DBQ_JOB_UNFINISHED] = {"SELECT id, kind, object FROM job WHERE state IN ('queued', 'running')",
-                            "", false},
+                            ""},
     [DBQ_JOB_PRUNE] = {"DELETE FROM job WHERE id <= (SELECT max(id) FROM job) - ?"
                        " AND state NOT IN ('queued', 'running')",
-                       "i", true},
-    [DBQ_EVENT_INSERT] = {"INSERT INTO event(time_ns, type, object, data) VALUES (?, ?, ?, ?)",
-                          "isss", true},
+                       "i"},
+    [DBQ_EVENT_INSERT] = {"INSERT INTO event(seq, time_ns, type, object, data)"
+                          " VALUES (?, ?, ?, ?, ?)",
+                          "iisss"},
     [DBQ_EVENT_RANGE] = {"SELECT seq, time_ns, type, object, data FROM event"
                          " WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
-                         "iii", false},
+                         "iii"},
     [DBQ_EVENT_BOUNDS] = {"SELECT coalesce(min(seq), 0),"
                           " coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0)"
                           " FROM event",
-                          "", false},
-    [DBQ_EVENT_PRUNE] = {"DELETE FROM event WHERE seq <= ?", "i", true},
-    [DBQ_REQUEST_GET] = {"SELECT method, digest, reply FROM request WHERE id = ?", "s", false},
-    [DBQ_REQUEST_PUT] = {"INSERT INTO request(id, method, digest, reply, time_ns)"
+                          ""},
+    [DBQ_EVENT_PRUNE] = {"DELETE FROM event WHERE seq <= ?", "i"},
+    [DBQ_REQUEST_GET] = {"SELECT method, digest, reply FROM request WHERE id = ?", "s"},
+    [DBQ_REQUEST_PUT] = {"INSERT OR IGNORE INTO request(id, method, digest, reply, time_ns)"
                          " VALUES (?, ?, ?, ?, ?)",
-                         "ssssi", true},
-    [DBQ_REQUEST_PRUNE] = {"DELETE FROM request WHERE time_ns < ?", "i", true},
-    [DBQ_SETTING_ALL] = {"SELECT name, value FROM setting", "", false},
-    [DBQ_SETTING_PUT] = {"INSERT OR REPLACE INTO setting(name, value) VALUES (?, ?)", "ss", true},
+                         "ssssi"},
+    [DBQ_REQUEST_PRUNE] = {"DELETE FROM request WHERE time_ns < ?", "i"},
+    [DBQ_SETTING_ALL] = {"SELECT name, value FROM setting", ""},
+    [DBQ_SETTING_PUT] = {"INSERT OR REPLACE INTO setting(name, value) VALUES (?, ?)", "ss"},
 };

@@ -31,6 +31,7 @@ struct events {
     int64_t first, last;
     struct subscriber *subscribers;
     int subscriber_count;
+    struct um_timer *again; /* more to send: in the next round, so that others have their turn */
 };
 
 static bool take_bounds(const struct db_row *row, void *arg)
@@ -42,6 +43,11 @@ static bool take_bounds(const struct db_row *row, void *arg)
     return false;
 }
 
+static void next_round(um_unused void *arg)
+{
+    /* The after-phase that follows feeds the subscribers. */
+}
+
 struct events *events_new(struct umld *umld)
 {
     struct events *events = calloc(1, sizeof(*events));
@@ -49,6 +55,11 @@ struct events *events_new(struct umld *umld)
     if (!events)
         return NULL;
     events->umld = umld;
+    events->again = um_timer_new(umld->loop, next_round, NULL);
+    if (!events->again) {
+        free(events);
+        return NULL;
+    }
     db_each(umld->db, DBQ_EVENT_BOUNDS, take_bounds, events);
     if (events->first == 0)
         events->first = events->last + 1;
@@ -72,6 +83,7 @@ void events_free(struct events *events)
         events->subscribers = s->next;
         subscriber_free(s);
     }
+    um_timer_free(events->again);
     free(events);
 }
 
@@ -100,8 +112,10 @@ void events_emit(struct umld *umld, const char *type, const char *object, ...)
     va_end(ap);
     text = json_dumps(data, JSON_COMPACT | JSON_SORT_KEYS);
     json_decref(data);
-    if (db_run(umld->db, DBQ_EVENT_INSERT, um_clock_wall_ns(), type, object, text ? text : "{}"))
-        umld->events->last = db_last_id(umld->db);
+    /* The number is chosen here, so that a transaction that has to be repeated keeps it. */
+    if (db_run(umld->db, DBQ_EVENT_INSERT, umld->events->last + 1, um_clock_wall_ns(), type, object,
+               text ? text : "{}"))
+        umld->events->last++;
     free(text);
     prune(umld->events);
 }
@@ -180,12 +194,17 @@ static bool report_lost(struct events *events, struct feed *f)
 static bool feed_one(struct events *events, struct subscriber *s, bool *ret_more)
 {
     struct feed f = {.subscriber = s, .call = api_call_find(events->umld->server, s->call_id)};
+    int rows = 1;
 
     if (!f.call)
         return false;
     if (!s->blocked && s->sent < events->last && report_lost(events, &f))
-        db_each(events->umld->db, DBQ_EVENT_RANGE, send_row, &f, s->sent, events->last,
-                (int64_t)EVENTS_BATCH);
+        rows = db_each(events->umld->db, DBQ_EVENT_RANGE, send_row, &f, s->sent, events->last,
+                       (int64_t)EVENTS_BATCH);
+    if (rows < 0) /* logged; again with the next event */
+        return true;
+    if (rows == 0) /* rows that are not there will not come */
+        s->sent = events->last;
     if (!s->blocked && s->sent < events->last) {
         *ret_more = true;
         return true;
@@ -197,7 +216,7 @@ static bool feed_one(struct events *events, struct subscriber *s, bool *ret_more
     return true;
 }
 
-bool events_after(struct events *events)
+void events_after(struct events *events)
 {
     struct subscriber **link = &events->subscribers;
     bool more = false;
@@ -213,7 +232,8 @@ bool events_after(struct events *events)
             subscriber_free(s);
         }
     }
-    return more;
+    if (more)
+        um_timer_arm(events->again, 0);
 }
 
 void api_server_subscribe(struct umld *umld, struct api_call *call, const json_t *params)

@@ -20,7 +20,7 @@ void events_emit(struct umld *umld, const char *type, const char *object, ...) u
 
 int64_t events_last(const struct events *events) um_nonnull(1);
 
-/* After-phase, after the commit: feed subscribers. True if there is more to send at once. */
-bool events_after(struct events *events) um_nonnull(1);
+/* After-phase, when everything is committed: feed subscribers. */
+void events_after(struct events *events) um_nonnull(1);
 
 #endif

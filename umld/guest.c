@@ -316,10 +316,8 @@ enum um_code guest_redefine(struct guest *g, struct guest_definition *def, struc
 
 void guest_remove(struct guest *g)
 {
-    char path[GUEST_PATH_SIZE];
-
-    um_remove_tree(guest_path(g, GUEST_PATH_DIR, path));
-    um_remove_tree(guest_path(g, GUEST_PATH_STATE, path));
+    if (g->removed)
+        return;
     if (g->id) {
         db_run(g->umld->db, DBQ_GUEST_DELETE, g->id);
         events_emit(g->umld, "guest.removed", g->def.name, NULL);
@@ -387,13 +385,32 @@ static const struct {
     enum guest_effect effect;
     void (*run)(struct guest *g);
 } effect_rows[] = {
-    {EFFECT_PREPARE, guest_prepare}, {EFFECT_SPAWN, guest_spawn},
-    {EFFECT_PAUSE, guest_pause},     {EFFECT_RESUME, guest_resume},
-    {EFFECT_LADDER, guest_ladder},   {EFFECT_HALT, guest_halt_now},
-    {EFFECT_REBOOT, guest_reboot},   {EFFECT_KILL, guest_kill},
-    {EFFECT_RELEASE, guest_release}, {EFFECT_REATTACH, guest_reattach},
+    {EFFECT_PREPARE, guest_prepare},
+    {EFFECT_SPAWN, guest_spawn},
+    {EFFECT_PAUSE, guest_pause},
+    {EFFECT_RESUME, guest_resume},
+    {EFFECT_LADDER, guest_ladder},
+    {EFFECT_HALT, guest_halt_now},
+    {EFFECT_REBOOT, guest_reboot},
+    {EFFECT_KILL, guest_kill},
+    {EFFECT_RELEASE, guest_release},
+    {EFFECT_REATTACH, guest_reattach},
     {EFFECT_FORGET, guest_drop_exit_record},
 };
+
+/* Only now that it is no longer stored. */
+static void forget(struct guests *guests, struct guest *g)
+{
+    void (*on_end)(struct guest *, void *) = g->on_end;
+    char path[GUEST_PATH_SIZE];
+
+    um_remove_tree(guest_path(g, GUEST_PATH_DIR, path));
+    um_remove_tree(guest_path(g, GUEST_PATH_STATE, path));
+    if (on_end)
+        on_end(g, g->internal_arg);
+    guests_take_out(guests, g);
+    guest_free(g);
+}
 
 static void run_effects(struct guest *g)
 {
@@ -421,12 +438,7 @@ bool guests_effects(struct guests *guests)
         list = g->next_active;
         g->active = false;
         if (g->removed) {
-            void (*on_end)(struct guest *, void *) = g->on_end;
-
-            if (on_end)
-                on_end(g, g->internal_arg);
-            guests_take_out(guests, g);
-            guest_free(g);
+            forget(guests, g);
             continue;
         }
         run_effects(g);
@@ -434,6 +446,6 @@ bool guests_effects(struct guests *guests)
             activate(g);
     }
     for (struct guest *g = guests->active; g; g = g->next_active)
-        more = more || g->inbox_count || g->effects || g->removed;
+        more = more || g->inbox_count || g->effects || g->removed || g->dirty;
     return more;
 }

@@ -51,7 +51,7 @@ struct guest {
     /* stored */
     enum guest_state state;
     bool want_up, ready;
-    const char *asked; /* "", "pause", "resume", or "start" when start_asked */
+    const char *asked; /* "", "pause", "resume", "reboot", or "start" when start_asked */
     uint64_t boot;
     char *kernel_path; /* NULL: never started */
     pid_t monitor_pid;
@@ -64,10 +64,11 @@ struct guest {
     /* in memory only */
     bool dirty, removed;
     enum guest_state adopting_from; /* while adopting: the stored state */
-    bool host_restarted; /* the row was stored before the host's last boot */
+    bool host_restarted;            /* the row was stored before the host's last boot */
     bool kernel_up;
     bool start_asked;      /* start again once it is released */
-    bool kill_harder;      /* umlmon was asked and did not do it */
+    bool kill_asked;       /* its monitor was told to kill it: next time more is done */
+    unsigned ends;         /* lives that have ended, to see one go by */
     char *status;          /* STATUS=text of the guest, or NULL */
     struct policy_end end; /* how this life is ending; text owned */
     unsigned char inbox[GUEST_INBOX_MAX];
@@ -223,7 +224,8 @@ void guest_drop_exit_record(struct guest *g) um_nonnull(1);
 /* ---- guest_tree.c ---- */
 /*
  * SIGKILL every process of this user that serves or is the guest of the run directory dir: umlmon,
- * sandbox and kernel name it in their arguments. Returns how many there were: repeat until 0. Reads all of /proc; for the rare cases when a monitor is no more.
+ * sandbox and kernel name it in their arguments. Returns how many there were: repeat until 0. Reads
+ * all of /proc; for the rare cases when a monitor is no more.
  */
 int guest_dir_kill(const char *dir) um_nonnull(1);
 
@@ -244,7 +246,7 @@ void guest_lanes_close(struct guest *g) um_nonnull(1);
 enum guest_goal {
     GOAL_KERNEL,
     GOAL_READY,
-    GOAL_STOPPED,
+    GOAL_STOPPED, /* at rest, or its present life has ended */
     GOAL_PAUSED,
     GOAL_RUNNING,
     GOAL_REBOOTED, /* boot number above the one at the call, and kernel up */
@@ -258,7 +260,8 @@ struct guest_wait {
     bool reply_guest; /* reply with the whole guest (Wait), else changed/state/job/ready */
     bool reply_ready; /* the reply has a `ready` field (Start) */
     bool reply_job;
-    int64_t job;                             /* 0: none; ended with the outcome */
+    bool remove; /* GOAL_STOPPED: then remove it, also if the client has gone */
+    int64_t job; /* 0: none; ended with the outcome */
     const char *request_id, *request_method; /* remember the reply; NULL: not */
 };
 /* Answer the call when the goal is met or out of reach. */

@@ -67,9 +67,10 @@ static void set_text(json_t *j, const char *key, const char *text)
 static json_t *runtime_json(const struct guest *g)
 {
     bool alive = guest_state_info(g->state)->has_process;
-    json_t *r = json_pack("{s:s,s:s,s:b,s:I,s:i}", "state", guest_state_info(g->state)->name,
+    json_t *r = json_pack("{s:s,s:s,s:b,s:I,s:i,s:I}", "state", guest_state_info(g->state)->name,
                           "want", g->want_up ? "up" : "down", "ready", g->ready, "bootNumber",
-                          (json_int_t)g->boot, "restarts", (int)g->restarts);
+                          (json_int_t)g->boot, "restarts", (int)g->restarts, "memory",
+                          (json_int_t)guest_definition_memory(&g->def));
 
     if (alive && g->main_pid > 0)
         json_object_set_new(r, "pid", json_integer(g->main_pid));

@@ -40,7 +40,7 @@ static void act_none(um_unused struct guest *g)
 static void act_prepare(struct guest *g)
 {
     end_clear(g);
-    g->start_asked = g->kill_harder = false;
+    g->start_asked = g->kill_asked = false;
     g->asked = "";
     g->ready = g->kernel_up = false;
     g->rung = 0;
@@ -159,6 +159,8 @@ static void act_go_and_halt(struct guest *g)
 
 static void act_reboot(struct guest *g)
 {
+    g->asked = "reboot";
+    guest_touch(g);
     guest_effect(g, EFFECT_REBOOT);
 }
 
@@ -173,12 +175,7 @@ static void act_kill(struct guest *g)
     guest_effect(g, EFFECT_KILL);
 }
 
-static void act_kill_harder(struct guest *g)
-{
-    g->kill_harder = true;
-    guest_effect(g, EFFECT_KILL);
-}
-
+/* Asking its monitor was not enough. */
 static void act_release(struct guest *g)
 {
     guest_effect(g, EFFECT_RELEASE);
@@ -201,7 +198,8 @@ static void act_stopped(struct guest *g)
 
 static void act_arm(struct guest *g)
 {
-    g->restarts++;
+    if (g->failures) /* by itself, not because a user asked */
+        g->restarts++;
     guest_effect(g, EFFECT_FORGET);
     um_log(UM_LOG_INFO, "guest %s: starts again in %" PRId64 " ms", g->def.name, g->backoff_ms);
     guest_touch(g);
@@ -265,7 +263,7 @@ static void (*const actions[GUEST_ACTION_COUNT])(struct guest *g) = {
     [GUEST_ACT_SEND_REBOOT] = act_reboot,
     [GUEST_ACT_HALT_NOW] = act_halt_now,
     [GUEST_ACT_KILL] = act_kill,
-    [GUEST_ACT_KILL_HARDER] = act_kill_harder,
+    [GUEST_ACT_KILL_HARDER] = act_kill,
     [GUEST_ACT_RELEASE] = act_release,
     [GUEST_ACT_REPORT_LEAK] = act_report_leak,
     [GUEST_ACT_STOPPED] = act_stopped,
@@ -281,6 +279,8 @@ static int64_t limit_ms(const struct guest *g)
 {
     if (g->state == GUEST_BACKOFF)
         return g->backoff_ms;
+    if (g->state == GUEST_BOOTING)
+        return settings_int(g->umld, SETTING_BOOT_SECONDS) * 1000;
     if (g->state == GUEST_STOPPING)
         return settings_int(g->umld, SETTING_STOP_SECONDS) * 1000 + LADDER_TAIL_MS;
     return guest_state_info(g->state)->timeout_ms;
@@ -313,6 +313,9 @@ static void take_wish(struct guest *g, enum guest_event event)
         g->want_up = up;
         guest_touch(g);
     }
+    /* A user's start forgives what went wrong before. */
+    if (up && (g->state == GUEST_FAILED || g->state == GUEST_STOPPED))
+        g->failures = 0;
     if (down)
         g->end.stopping = true;
 }
@@ -333,11 +336,14 @@ void guest_step(struct guest *g, enum guest_event event)
         um_timer_arm(g->limit, limit_ms(g) * UM_MS_NS);
         return;
     }
-    if (event == GUEST_T_EXPIRED && guest_state_info(g->state)->has_process)
+    if (event == GUEST_T_EXPIRED && g->state != GUEST_STOPPING && g->state != GUEST_KILLING &&
+        guest_state_info(g->state)->has_process)
         g->end.timed_out = true;
     take_wish(g, event);
     if (t.next != g->state)
         enter(g, t.next, event);
+    else if (event == GUEST_T_EXPIRED && limit_ms(g) > 0)
+        um_timer_arm(g->limit, limit_ms(g) * UM_MS_NS);
     actions[t.action](g);
 }
 
@@ -358,6 +364,7 @@ void guest_judge_end(struct guest *g)
     g->want_up = verdict.want_up;
     g->backoff_ms = verdict.delay_ms;
     g->start_asked = false;
+    g->ends++;
     /* A guest that was told to go down needs no explanation; anything else does. */
     if (g->end.kind == POLICY_END_CANCEL || (g->end.stopping && verdict.event == GUEST_R_DONE))
         guest_set_cause(g, NULL);

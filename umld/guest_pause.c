@@ -15,11 +15,19 @@ struct pause_call {
     bool pause;
 };
 
+static void refused(struct guest *g)
+{
+    g->asked = "";
+    guest_touch(g);
+    guest_waiters_check(g);
+}
+
 static void answered(enum um_code code, um_unused int32_t status, const char *text, size_t len,
                      void *arg)
 {
     struct pause_call *call = arg;
     struct guest *g = guest_by_id(call->umld, call->id);
+    struct um_error err;
     /* mconsole(kernel): err 1 with these texts means the goal is reached already. */
     bool so = code == UM_E_GUEST_ERROR && len &&
               strstr(text, call->pause ? "Already stopped" : "Not stopped");
@@ -30,9 +38,11 @@ static void answered(enum um_code code, um_unused int32_t status, const char *te
         } else {
             um_log(UM_LOG_WARNING, "guest %s: %s: %s", g->def.name, call->pause ? "stop" : "go",
                    um_code_info(code)->wire);
-            g->asked = "";
-            guest_touch(g);
-            guest_waiters_check(g);
+            refused(g);
+            /* One that did not answer may still obey later: it is told to go on in any case. */
+            if (call->pause && code == UM_E_UNRESPONSIVE &&
+                guest_mconsole(g, MCONSOLE_GO, "go", MCONSOLE_TIMEOUT_MS, NULL, NULL, &err))
+                um_log(UM_LOG_WARNING, "guest %s: go: %s", g->def.name, err.message);
         }
     }
     free(call);
@@ -43,13 +53,16 @@ static void send(struct guest *g, bool pause)
     struct pause_call *call = malloc(sizeof(*call));
     struct um_error err;
 
-    if (!call)
+    if (!call) {
+        refused(g);
         return;
+    }
     *call = (struct pause_call){g->umld, g->id, pause};
     if (guest_mconsole(g, pause ? MCONSOLE_STOP : MCONSOLE_GO, pause ? "stop" : "go",
                        MCONSOLE_TIMEOUT_MS, answered, call, &err)) {
         um_log(UM_LOG_WARNING, "guest %s: %s", g->def.name, err.message);
         free(call);
+        refused(g);
     }
 }
 

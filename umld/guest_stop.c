@@ -116,6 +116,26 @@ void guest_halt_now(struct guest *g)
     climb(g);
 }
 
+static void reboot_refused(struct guest *g, const char *why)
+{
+    um_log(UM_LOG_WARNING, "guest %s: reboot: %s", g->def.name, why);
+    g->asked = "";
+    guest_touch(g);
+    guest_waiters_check(g);
+}
+
+/* The kernel answers before it acts; that it came up again is seen by its notification. */
+static void reboot_sent(enum um_code code, um_unused int32_t status, um_unused const char *text,
+                        um_unused size_t len, void *arg)
+{
+    struct rung_call *call = arg;
+    struct guest *g = guest_by_id(call->umld, call->id);
+
+    if (g && code && code != UM_E_CANCELLED && g->state == GUEST_RUNNING)
+        reboot_refused(g, um_code_info(code)->wire);
+    free(call);
+}
+
 static void reboot_done(enum um_code code, um_unused int32_t status, um_unused const char *text,
                         um_unused size_t len, void *arg)
 {
@@ -123,11 +143,16 @@ static void reboot_done(enum um_code code, um_unused int32_t status, um_unused c
     struct guest *g = guest_by_id(call->umld, call->id);
     struct um_error err;
 
+    if (!g || code == UM_E_CANCELLED || g->state != GUEST_RUNNING) {
+        free(call);
+        return;
+    }
     /* The first answer is sysrq s: the disks are written; now the kernel re-executes itself. */
-    if (g && code != UM_E_CANCELLED && g->state == GUEST_RUNNING &&
-        guest_mconsole(g, MCONSOLE_REBOOT, "reboot", MCONSOLE_TIMEOUT_MS, NULL, NULL, &err))
-        um_log(UM_LOG_WARNING, "guest %s: reboot: %s", g->def.name, err.message);
-    free(call);
+    if (guest_mconsole(g, MCONSOLE_REBOOT, "reboot", MCONSOLE_TIMEOUT_MS, reboot_sent, call,
+                       &err)) {
+        reboot_refused(g, err.message);
+        free(call);
+    }
 }
 
 void guest_reboot(struct guest *g)
@@ -135,12 +160,14 @@ void guest_reboot(struct guest *g)
     struct rung_call *call = malloc(sizeof(*call));
     struct um_error err;
 
-    if (!call)
+    if (!call) {
+        reboot_refused(g, "out of memory");
         return;
+    }
     *call = (struct rung_call){g->umld, g->id, 0};
     if (guest_mconsole(g, MCONSOLE_SYSRQ, "sysrq s", MCONSOLE_TIMEOUT_MS, reboot_done, call,
                        &err)) {
-        um_log(UM_LOG_WARNING, "guest %s: reboot: %s", g->def.name, err.message);
+        reboot_refused(g, err.message);
         free(call);
     }
 }
@@ -156,8 +183,10 @@ static void kill_if_same(pid_t pid, int64_t start)
 
 void guest_kill(struct guest *g)
 {
-    if (!g->kill_harder && monitor_ask(g, MON_KILL, NULL, 0, -1, NULL, NULL))
+    if (!g->kill_asked && monitor_ask(g, MON_KILL, NULL, 0, -1, NULL, NULL)) {
+        g->kill_asked = true;
         return;
+    }
     /* The sandbox's first process ends with umlmon, and everything in it with that one. */
     um_log(UM_LOG_WARNING, "guest %s: killing its monitor %d", g->def.name, (int)g->monitor_pid);
     kill_if_same(g->monitor_pid, g->monitor_start);

@@ -19,6 +19,7 @@ struct guest_waiter {
     uint64_t call_id;
     struct guest_wait wait;
     uint64_t boot;          /* boot number at the call */
+    unsigned ends;          /* its lives ended before the call */
     enum guest_state shown; /* last state sent as progress */
     bool started;           /* the guest has left the state it was in */
     struct um_timer *timer;
@@ -32,11 +33,16 @@ static enum outcome missed(const struct guest *g, struct um_error *err)
 {
     char object[96];
 
+    guest_object(g, object, sizeof(object));
+    if (g->state == GUEST_STOPPED && (g->end.stopping || g->end.kind == POLICY_END_CANCEL)) {
+        um_fail(err, UM_E_CANCELLED, object, NULL, "was stopped before it got there");
+        return MISSED;
+    }
     um_fail(err,
             g->end.kind == POLICY_END_PREPARE || g->end.kind == POLICY_END_SPAWN ? UM_E_BAD_CONFIG
                                                                                  : UM_E_CRASHED,
-            guest_object(g, object, sizeof(object)), NULL, "%s%s%s",
-            guest_state_info(g->state)->name, g->cause ? ": " : "", g->cause ? g->cause : "");
+            object, NULL, "%s%s%s", guest_state_info(g->state)->name, g->cause ? ": " : "",
+            g->cause ? g->cause : "");
     um_hint(err, "see: umlctl logs %s", g->def.name);
     return MISSED;
 }
@@ -46,8 +52,9 @@ static enum outcome up_to(const struct guest *g, bool there, struct um_error *er
 {
     if (there)
         return MET;
+    /* Backing off without a failure: a start that came while it was going down. */
     if (g->state == GUEST_FAILED || (g->state == GUEST_STOPPED && !g->want_up) ||
-        (g->state == GUEST_BACKOFF && g->backoff_ms > 0)) /* 0: a start wished behind a stop */
+        (g->state == GUEST_BACKOFF && g->failures))
         return missed(g, err);
     return PENDING;
 }
@@ -76,7 +83,7 @@ static enum outcome judge(const struct guest_waiter *w, struct um_error *err)
     case GOAL_READY:
         return up_to(g, g->ready && g->state == GUEST_RUNNING, err);
     case GOAL_STOPPED:
-        return at_rest ? MET : PENDING;
+        return at_rest || (g->ends != w->ends && !w->wait.remove) ? MET : PENDING;
     case GOAL_PAUSED:
         if (g->state == GUEST_RUNNING && !g->asked[0])
             return refused(g, "stop", err);
@@ -86,6 +93,8 @@ static enum outcome judge(const struct guest_waiter *w, struct um_error *err)
             return refused(g, "go", err);
         return g->state == GUEST_RUNNING ? MET : up_to(g, false, err);
     case GOAL_REBOOTED:
+        if (g->state == GUEST_RUNNING && g->boot == w->boot && !g->asked[0])
+            return refused(g, "reboot", err);
         return up_to(g, g->boot > w->boot && g->kernel_up && g->state == GUEST_RUNNING, err);
     case GOAL_STATE:
         return g->state == w->wait.state ? MET : PENDING;
@@ -93,17 +102,25 @@ static enum outcome judge(const struct guest_waiter *w, struct um_error *err)
     return PENDING;
 }
 
-static json_t *verb_reply(const struct guest_waiter *w)
+static json_t *life_reply(const struct guest_waiter *w)
 {
-    json_t *reply = json_pack("{s:b,s:s}", "changed", w->wait.changed, "state",
-                              guest_state_info(w->guest->state)->name);
+    json_t *reply;
     char id[24];
 
+    reply = json_pack("{s:b,s:s}", "changed", w->wait.changed, "state",
+                      guest_state_info(w->guest->state)->name);
     if (w->wait.reply_ready)
         json_object_set_new(reply, "ready", json_boolean(w->guest->ready));
     if (w->wait.reply_job && w->wait.job)
         json_object_set_new(reply, "job", json_string(jobs_id_text(w->wait.job, id, sizeof(id))));
     return reply;
+}
+
+static json_t *verb_reply(const struct guest_waiter *w)
+{
+    if (w->wait.remove)
+        return json_pack("{s:b}", "changed", 1);
+    return life_reply(w);
 }
 
 static void waiter_free(struct guest_waiter *w)
@@ -126,6 +143,8 @@ static void finish(struct guest_waiter *w, const struct um_error *err)
 
     if (w->wait.job)
         jobs_end(w->umld, w->wait.job, err);
+    if (w->wait.remove && !err)
+        guest_remove(w->guest);
     if (call && err) {
         api_reply_error(call, err);
     } else if (call) {
@@ -157,7 +176,8 @@ static void progress(struct guest_waiter *w)
 {
     struct api_call *call = api_call_find(w->umld->server, w->call_id);
 
-    if (!call || w->guest->state == w->shown || w->wait.reply_guest || !api_call_more(call))
+    if (!call || w->guest->state == w->shown || w->wait.reply_guest || w->wait.remove ||
+        !api_call_more(call))
         return;
     w->shown = w->guest->state;
     /* A client that does not read its progress loses progress, nothing else. */
@@ -192,9 +212,13 @@ void guest_waiters_end(struct guest *g)
     }
 }
 
-static void client_gone(um_unused uint64_t call_id, um_unused void *arg)
+static void client_gone(um_unused uint64_t call_id, void *arg)
 {
-    /* The waiter stays: its job is ended with the outcome; the reply then finds no call. */
+    struct guest_waiter *w = arg;
+
+    /* With a job the waiter stays: the job is ended with the outcome; the reply finds no call. */
+    if (!w->wait.job && !w->wait.remove)
+        waiter_free(w);
 }
 
 void guest_wait_add(struct guest *g, struct api_call *call, const struct guest_wait *wait)
@@ -215,6 +239,7 @@ void guest_wait_add(struct guest *g, struct api_call *call, const struct guest_w
     w->call_id = api_call_id(call);
     w->wait = *wait;
     w->boot = g->boot;
+    w->ends = g->ends;
     w->shown = GUEST_STATE_COUNT;
     if (wait->request_id)
         snprintf(w->request_id, sizeof(w->request_id), "%s", wait->request_id);
@@ -222,7 +247,7 @@ void guest_wait_add(struct guest *g, struct api_call *call, const struct guest_w
         snprintf(w->request_method, sizeof(w->request_method), "%s", wait->request_method);
     w->next = g->waiters;
     g->waiters = w;
-    api_call_on_gone(call, client_gone, NULL);
+    api_call_on_gone(call, client_gone, w);
     um_timer_arm(w->timer, wait->timeout_ms * UM_MS_NS);
     guest_waiters_check(g);
 }

@@ -61,7 +61,15 @@ static void on_notify(struct guest *g, const char *text, void *arg)
 static void on_end(struct guest *g, void *arg)
 {
     struct probe_run *p = arg;
+    struct um_error err;
 
+    /* umld's own trouble says nothing about the kernel, and must not be remembered as if it did. */
+    if (g->end.kind == POLICY_END_PREPARE || g->end.kind == POLICY_END_SPAWN) {
+        um_fail(&err, UM_E_INTERNAL, p->object, NULL, "cannot be probed: %s",
+                g->end.text ? g->end.text : "its guest did not start");
+        finish(p, &err);
+        return;
+    }
     kernel_judge(&p->entry->facts, p->entry->elf.dynamic, &p->result, p->launch.guard, g->cause,
                  &p->entry->verdict);
     p->entry->lpj = p->result.ran ? p->result.lpj : 0;
@@ -169,7 +177,7 @@ static void ask_next(struct probe_run *p)
                           "/dev",
                           "--tmpfs",
                           "/tmp",
-                          "--ro-bind", /* one that lies below /tmp */
+                          "--ro-bind", /* it may be in /tmp itself */
                           p->entry->path,
                           p->entry->path,
                           "--cap-drop",

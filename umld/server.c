@@ -226,13 +226,23 @@ bool api_server_after(struct api_server *server)
     server->dirty = NULL;
     for (struct server_conn *c = list; c; c = next) {
         next = c->next_dirty;
-        c->dirty = false;
+        if (server->held && c->promised && !c->dead) {
+            c->next_dirty = server->dirty;
+            server->dirty = c;
+            continue;
+        }
+        c->dirty = c->promised = false;
         more = server_conn_after(c) || more;
     }
     /* What ran above may have marked dead connections dirty: they go in the next round. */
     if (!server->dirty)
         free_dead(server);
     return more;
+}
+
+void api_server_hold(struct api_server *server, bool held)
+{
+    server->held = held;
 }
 
 int api_server_connections(const struct api_server *server)

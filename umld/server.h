@@ -44,6 +44,12 @@ void api_server_free(struct api_server *server);
  */
 bool api_server_after(struct api_server *server) um_nonnull(1);
 
+/*
+ * held: what was done last cannot be stored now. Replies to changing calls wait, further changing
+ * calls are refused, reading goes on.
+ */
+void api_server_hold(struct api_server *server, bool held) um_nonnull(1);
+
 int api_server_connections(const struct api_server *server) um_nonnull(1);
 
 /*

@@ -52,6 +52,7 @@ struct server_conn {
     bool closing; /* close once the output has left */
     bool dead;    /* closed; freed in the after-phase */
     bool dirty;
+    bool promised; /* the output holds the reply of a changing call */
 };
 
 struct api_server {
@@ -68,6 +69,7 @@ struct api_server {
     int count;
     uint64_t last_id;
     bool check_output;
+    bool held; /* see api_server_hold() */
 };
 
 /* server_conn.c */
@@ -95,6 +97,8 @@ void server_request(struct server_conn *conn, const char *text, size_t len);
 void server_run_held(struct api_call *call);
 
 /* server_reply.c */
+/* A changing call, whose reply promises that the change is stored. */
+bool server_call_stores(const struct api_call *call);
 /* Ends a call without an answer (gone) or after it. */
 void server_call_end(struct api_call *call);
 void server_call_free(struct api_call *call);

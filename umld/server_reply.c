@@ -2,6 +2,7 @@
  * Calls and their answers. An answer ends the call: its client's next request may run from then on,
  * and the call object stays until the after-phase because its handler may still hold it.
  */
+#include "schemas/api_rows.h"
 #include "umld/server_private.h"
 #include "vmcore/base/fd.h"
 #include "vmcore/base/log.h"
@@ -46,6 +47,11 @@ void api_call_on_gone(struct api_call *call, api_gone_fn fn, void *arg)
 {
     call->gone = fn;
     call->gone_arg = arg;
+}
+
+bool server_call_stores(const struct api_call *call)
+{
+    return call->method->flags & API_MUTATES && call->method->handler != api_server_shutdown;
 }
 
 void server_call_end(struct api_call *call)
@@ -189,6 +195,7 @@ void api_reply(struct api_call *call, json_t *params)
         return;
     }
     server_send(call->conn, NULL, params, false);
+    call->conn->promised = call->conn->promised || server_call_stores(call);
     server_call_end(call);
 }
 
@@ -203,10 +210,12 @@ bool api_reply_continue(struct api_call *call, json_t *params)
         call->stalled = true;
         return false;
     }
-    if (reply_fits(call, params))
+    if (reply_fits(call, params)) {
         server_send(call->conn, NULL, params, true);
-    else
+        call->conn->promised = call->conn->promised || server_call_stores(call);
+    } else {
         json_decref(params);
+    }
     return true;
 }
 

@@ -220,6 +220,21 @@ static bool allowed(struct api_call *call)
     return false;
 }
 
+/* Changes are refused while none can be stored; ending the daemon is always possible. */
+static bool storable(struct api_call *call)
+{
+    struct um_error err;
+
+    if (!call->server->held || !server_call_stores(call))
+        return true;
+    um_fail(&err, UM_E_NO_RESOURCES, call->method->name, NULL,
+            "nothing can be stored now, so nothing is changed: the database cannot be written");
+    um_hint(&err, "see the daemon's log; make room in its state directory");
+    err.retryable = true;
+    api_reply_error(call, &err);
+    return false;
+}
+
 static void run(struct api_call *call)
 {
     static json_t *nothing; /* handlers get an object even if none was sent */
@@ -272,7 +287,7 @@ void server_request(struct server_conn *conn, const char *text, size_t len)
         unknown_method(call, name);
         return;
     }
-    if (!upgrade_agrees(call) || !params_fit(call) || !allowed(call))
+    if (!upgrade_agrees(call) || !params_fit(call) || !allowed(call) || !storable(call))
         return;
     if (call->upgrade && server_conn_unsent(conn))
         call->held = true;

@@ -23,6 +23,7 @@ static const struct {
     [SETTING_BOOTS] = {"parallel-boots", KIND_INT, 0, 0, 1000},
     [SETTING_LOG_SIZE] = {"console-log-size", KIND_SIZE, 1 << 20, 4096, 1 << 30},
     [SETTING_LOG_PARTS] = {"console-log-parts", KIND_INT, 8, 1, 1000},
+    [SETTING_BOOT_SECONDS] = {"boot-seconds", KIND_INT, 60, 1, 3600},
     [SETTING_STOP_SECONDS] = {"stop-seconds", KIND_INT, 20, 1, 600},
 };
 

@@ -12,6 +12,7 @@ enum setting {
     SETTING_BOOTS,        /* guests booting at the same time */
     SETTING_LOG_SIZE,     /* bytes per console log part */
     SETTING_LOG_PARTS,    /* parts kept per console */
+    SETTING_BOOT_SECONDS, /* what a kernel gets to come up */
     SETTING_STOP_SECONDS, /* what a guest gets to shut down after Ctrl-Alt-Del */
     SETTING_COUNT
 };

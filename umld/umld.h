@@ -20,6 +20,7 @@ struct orphan;
 
 struct umld {
     struct um_loop *loop;
+    struct um_timer *retry; /* armed while the database cannot be written */
     struct db *db;
     struct api_server *server;
     struct settings *settings;
@@ -29,7 +30,6 @@ struct umld {
     struct images *images;
     struct guests *guests;
     struct balance *balance;
-    struct um_timer *commit_again; /* the disk is full, or the like */
     struct orphan *orphans; /* guests nobody knows, being ended; guest_adopt.c */
     struct um_paths paths;
     bool system;

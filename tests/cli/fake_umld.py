@@ -136,7 +136,7 @@ class FakeUmld:
 
 def guest(name='web', state='running', **runtime):
     live = {'state': state, 'want': 'up', 'ready': state == 'running', 'bootNumber': 2,
-            'restarts': 0}
+            'restarts': 0, 'memory': 128 << 20}
     if state == 'running':
         live |= {'pid': 4242, 'startedAt': '2026-01-01T00:00:00.5Z', 'kernel': '/usr/bin/linux.uml'}
     return {'definition': {'name': name, 'devices': ['mem=128M', 'ubd0=/img/web.img'],

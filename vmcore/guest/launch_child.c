@@ -17,6 +17,8 @@ static const char *const sandbox_words[] = {"--unshare-user",
                                             "--unshare-pid",
                                             "--unshare-ipc",
                                             "--unshare-uts",
+                                            "--hostname",
+                                            "guest",
                                             "--unshare-net",
                                             "--unshare-cgroup-try",
                                             "--die-with-parent",
@@ -28,6 +30,13 @@ static const char *const sandbox_words[] = {"--unshare-user",
                                             "--dev",
                                             "/dev",
                                             NULL};
+
+/*
+ * /proc as well: files like /proc/sys/kernel/core_pattern ask for the host's uid 0 and for no
+ * capability, so a guest of a umld run by root could write them through hostfs.
+ */
+static const char *const closing_words[] = {
+    "--remount-ro", "/proc", "--remount-ro", "/dev", "--remount-ro", "/", NULL};
 
 /*
  * The kernel's memory is an unlinked file in /tmp of the sandbox: all of mem=, and the rest for
@@ -187,8 +196,8 @@ static void add_sandbox(struct launch_words *w, const struct guest_definition *d
     add_directories(w, d);
     add_programs(w, k, p);
     add_disks(w, d, o);
-    launch_add_list(w, (const char *const[]){"--remount-ro", "/dev", "--remount-ro", "/", "--chdir",
-                                             p->inner_dir, "--", NULL});
+    launch_add_list(w, closing_words);
+    launch_add_list(w, (const char *const[]){"--chdir", p->inner_dir, "--", NULL});
 }
 
 enum um_code launch_child_argv(const struct guest_definition *d, const struct launch_kernel *k,

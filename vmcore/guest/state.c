@@ -108,7 +108,7 @@ static const struct guest_transition table[GUEST_STATE_COUNT][GUEST_EVENT_COUNT]
         [GUEST_U_KILL] = GO(KILLING, KILL),
         [GUEST_M_UP] = GO(RUNNING, UP),
         [GUEST_M_READY] = GO(BOOTING, READY),
-        [GUEST_M_PANIC] = GO(KILLING, KILL),
+        [GUEST_M_PANIC] = GO(KILLING, NOTE),
         [GUEST_N_LOST] = GO(BOOTING, REATTACH),
         [GUEST_P_SPAWN_ERR] = GO(RELEASING, RELEASE),
         [GUEST_P_EXITED] = GO(RELEASING, RELEASE),
@@ -123,8 +123,8 @@ static const struct guest_transition table[GUEST_STATE_COUNT][GUEST_EVENT_COUNT]
         [GUEST_U_REBOOT] = GO(RUNNING, SEND_REBOOT),
         [GUEST_M_UP] = GO(RUNNING, REBOOTED),
         [GUEST_M_READY] = GO(RUNNING, READY),
-        /* The kernel aborts by itself, but what is left of its tree may not. */
-        [GUEST_M_PANIC] = GO(KILLING, KILL),
+        /* The kernel prints its dump and aborts by itself; what is left is killed at the limit. */
+        [GUEST_M_PANIC] = GO(KILLING, NOTE),
         [GUEST_M_PAUSED] = GO(PAUSED, PAUSED),
         [GUEST_M_RESUMED] = GO(RUNNING, NONE),
         [GUEST_N_LOST] = GO(RUNNING, REATTACH),
@@ -138,7 +138,7 @@ static const struct guest_transition table[GUEST_STATE_COUNT][GUEST_EVENT_COUNT]
         /* It can only have rebooted if somebody else let it go. */
         [GUEST_M_UP] = GO(RUNNING, REBOOTED),
         [GUEST_M_READY] = GO(PAUSED, READY),
-        [GUEST_M_PANIC] = GO(KILLING, KILL),
+        [GUEST_M_PANIC] = GO(KILLING, NOTE),
         [GUEST_M_PAUSED] = GO(PAUSED, NONE),
         [GUEST_M_RESUMED] = GO(RUNNING, RESUMED),
         [GUEST_N_LOST] = GO(PAUSED, REATTACH),
@@ -150,7 +150,7 @@ static const struct guest_transition table[GUEST_STATE_COUNT][GUEST_EVENT_COUNT]
         [GUEST_U_KILL] = GO(KILLING, KILL),
         [GUEST_M_UP] = GO(STOPPING, HALT_NOW),
         [GUEST_M_READY] = GO(STOPPING, NONE),
-        [GUEST_M_PANIC] = GO(KILLING, KILL),
+        [GUEST_M_PANIC] = GO(KILLING, NOTE),
         [GUEST_M_PAUSED] = GO(STOPPING, NONE),
         [GUEST_M_RESUMED] = GO(STOPPING, NONE),
         [GUEST_N_LOST] = GO(STOPPING, REATTACH),
@@ -200,7 +200,7 @@ static const struct guest_transition table[GUEST_STATE_COUNT][GUEST_EVENT_COUNT]
         [GUEST_U_START] = GO(ADOPTING, WANT_UP),
         [GUEST_U_STOP] = GO(ADOPTING, WANT_DOWN),
         [GUEST_U_KILL] = GO(KILLING, KILL),
-        [GUEST_M_PANIC] = GO(KILLING, KILL),
+        [GUEST_M_PANIC] = GO(KILLING, NOTE),
         [GUEST_N_LOST] = GO(ADOPTING, REATTACH),
         [GUEST_P_EXITED] = GO(RELEASING, RELEASE),
         /* A monitor that is alive and silent is of no use to anybody. */

@@ -68,7 +68,8 @@ enum guest_action {
     GUEST_ACT_PREPARE,
     GUEST_ACT_SPAWN,
     GUEST_ACT_CANCEL,    /* give up preparing, then R_DONE/R_FAIL via release */
-    GUEST_ACT_NOTE,      /* keep the failure for the exit that follows */
+    GUEST_ACT_NOTE,      /* the end follows by itself: a panicking kernel prints its dump, then
+                              aborts; the limit of the state sees to the rest */
     GUEST_ACT_UP,        /* kernel is up: announce */
     GUEST_ACT_READY,     /* ready mark: announce, wake waiters */
     GUEST_ACT_REBOOTED,  /* kernel up again in the same process */

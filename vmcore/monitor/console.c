@@ -136,6 +136,13 @@ void mon_console_drain(struct mon_console *c, bool to_end)
             continue;
         if (n <= 0)
             break;
+        /*
+         * uml(kernel): the notification of a reboot is sent before the new boot's first console
+         * output. So the one that precedes what has just been read is there by now, and nothing of
+         * the new boot ever gets into the old one's log.
+         */
+        if (c->mon->state.main_pid != 0)
+            mon_notify_poll(c->mon);
         take_output(c, data, (size_t)n);
         some = true;
     }

@@ -17,6 +17,8 @@
 #include <signal.h>
 #include <unistd.h>
 
+enum { RECORD_TRIES = 25 };
+
 #define ASKED_LIMIT_NS   (3 * UM_SEC_NS)  /* umlinit's time to end everything itself */
 #define ORPHAN_LIMIT_NS  (500 * UM_MS_NS) /* once umlinit is gone, the rest follows at once */
 #define RETRY_NS         (200 * UM_MS_NS)
@@ -26,11 +28,12 @@ static void last_resort(void *arg)
 {
     struct monitor *m = arg;
 
-    if (m->child > 0 && m->child_pidfd >= 0)
-        um_pidfd_signal(m->child_pidfd, SIGKILL);
-    if (m->link.init_pidfd >= 0)
-        um_pidfd_signal(m->link.init_pidfd, SIGKILL);
-    mon_tree_kill(getpid(), 0);
+    /* Main is stopped first and killed last: see kill_descendants() in init.c. */
+    if (m->link.main_pidfd >= 0)
+        um_pidfd_signal(m->link.main_pidfd, SIGSTOP);
+    mon_tree_kill(getpid(), m->link.main_pidfd >= 0 ? m->state.main_pid : 0);
+    if (m->link.main_pidfd >= 0)
+        um_pidfd_signal(m->link.main_pidfd, SIGKILL);
     mon_timer_arm(&m->loop, &m->deadline, RETRY_NS, last_resort, m);
     mon_end_check(m);
 }
@@ -49,6 +52,35 @@ void mon_end_client(struct monitor *m)
         m->loop.stop = true;
 }
 
+/* Clients get what they have not read yet. */
+static void deliver(struct monitor *m)
+{
+    if (mon_client_finish(m, false))
+        m->loop.stop = true;
+    else
+        mon_timer_arm(&m->loop, &m->deadline, DELIVER_LIMIT_NS, stop_delivering, m);
+}
+
+/*
+ * A record that cannot be written (a full disk) is tried again for a while, since it may be all
+ * that a daemon which is down at present will ever learn.
+ */
+static void record(void *arg)
+{
+    struct monitor *m = arg;
+
+    if (!mon_record_write(m) && ++m->record_tries < RECORD_TRIES) {
+        mon_timer_arm(&m->loop, &m->deadline, RETRY_NS, record, m);
+        return;
+    }
+    /* Paths go before the announcement: who hears it may start the next umlmon on the same ones. */
+    mon_notify_close(m);
+    mon_control_unlink(m);
+    mon_control_state(m);
+    um_log(UM_LOG_INFO, "guest %s: ended, wait status %d", m->config.guest, m->state.wait_status);
+    deliver(m);
+}
+
 /* Nothing of the guest is left: what is still in sockets and ptys is all there will ever be. */
 static void conclude(struct monitor *m)
 {
@@ -56,27 +88,14 @@ static void conclude(struct monitor *m)
     mon_notify_drain(m);
     for (size_t i = 0; i < m->console_count; i++)
         mon_console_drain(&m->consoles[i], true);
-    if (!m->link.exited)
-        mon_saw_exit(m, m->child_status);
+    if (!m->link.exited) /* umlinit was killed, and so was everything below it */
+        mon_saw_exit(m, m->state.flags & MON_F_STARTED ? SIGKILL : m->child_status);
     if (!(m->state.flags & (MON_F_STARTED | MON_F_EXEC_FAILED)))
         mon_saw_exec_failure(m, EIO, m->lines.last);
     m->state.flags |= MON_F_EXITED;
     m->state.flags &= ~(uint32_t)(MON_F_READY | MON_F_KERNEL_UP);
     m->phase = MON_PHASE_DELIVERING;
-    /*
-     * Paths go before the announcement: who hears it may start the next umlmon on the same ones.
-     * Without a record umld still has the state on its connections.
-     */
-    mon_notify_close(m);
-    mon_control_unlink(m);
-    if (!mon_record_write(m))
-        m->state.flags |= 0;
-    mon_control_state(m);
-    um_log(UM_LOG_INFO, "guest %s: ended, wait status %d", m->config.guest, m->state.wait_status);
-    if (mon_client_finish(m, false))
-        m->loop.stop = true;
-    else
-        mon_timer_arm(&m->loop, &m->deadline, DELIVER_LIMIT_NS, stop_delivering, m);
+    record(m);
 }
 
 void mon_end_check(struct monitor *m)
@@ -98,6 +117,7 @@ void mon_end_check(struct monitor *m)
 void mon_end_begin(struct monitor *m)
 {
     bool orphaned = m->link.ended || m->child == 0 || m->link.exited;
+    int64_t limit = ORPHAN_LIMIT_NS;
 
     if (m->phase == MON_PHASE_DELIVERING)
         return;
@@ -107,8 +127,11 @@ void mon_end_begin(struct monitor *m)
         if (!orphaned)
             mon_initlink_kill(m);
     }
-    if (orphaned && m->deadline.due_ns > um_clock_mono_ns() + ORPHAN_LIMIT_NS)
-        mon_timer_arm(&m->loop, &m->deadline, ORPHAN_LIMIT_NS, last_resort, m);
+    /* Without umlinit, and main running or its stubs: nobody else would end them. */
+    if (m->link.ended && !m->link.exited && m->state.main_pid > 0)
+        limit = 0;
+    if (orphaned && m->deadline.due_ns > um_clock_mono_ns() + limit)
+        mon_timer_arm(&m->loop, &m->deadline, limit, last_resort, m);
 }
 
 void mon_end_unstarted(struct monitor *m, int errnum, const char *why)

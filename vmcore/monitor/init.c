@@ -52,6 +52,12 @@ static bool set_up_process(const struct init *in)
 {
     const struct rlimit no_core = {.rlim_cur = 0, .rlim_max = 0};
 
+    /* kill(-1) as anything but the first process of a namespace would end the host's processes. */
+    if (in->o->own_namespace && getpid() != 1) {
+        fprintf(stderr, "umlinit: not the first process of a pid namespace, and no "
+                        "--no-namespace given\n");
+        return false;
+    }
     if (fcntl(in->o->control, F_SETFD, FD_CLOEXEC) < 0) {
         perror("umlinit: control descriptor");
         return false;
@@ -99,8 +105,9 @@ static char **kernel_environment(const char *preload)
     while (environ && environ[n])
         n++;
     env = calloc(n + 2, sizeof(*env));
+    /* PWD is bubblewrap's: it is not in the order, and the kernel gets what is in the order. */
     for (size_t i = 0; env && i < n; i++)
-        if (strncmp(environ[i], "LD_PRELOAD=", 11) != 0)
+        if (strncmp(environ[i], "LD_PRELOAD=", 11) != 0 && strncmp(environ[i], "PWD=", 4) != 0)
             env[out++] = environ[i];
     if (env && preload && asprintf(&env[out], "LD_PRELOAD=%s", preload) < 0)
         return NULL;
@@ -277,7 +284,7 @@ int mon_init_run(const struct mon_init_options *o)
 
     if (!set_up_process(&in) || !catch_signals(&in))
         return 1;
-    if (!send_message(&in, INIT_HELLO, 0, o->own_namespace ? 1 : 0, 0)) {
+    if (!send_message(&in, INIT_HELLO, 0, o->own_namespace ? 1 : 0, (uint32_t)(o->cpu + 1))) {
         perror("umlinit: umlmon is not there");
         return 1;
     }

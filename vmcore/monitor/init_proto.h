@@ -17,7 +17,8 @@
 
 enum init_type {
     /* umlinit -> umlmon */
-    INIT_HELLO = 1,       /* first message; value: 1 with a pid namespace of its own, else 0 */
+    INIT_HELLO = 1, /* first message; value: 1 with a pid namespace of its own, else 0; count: CPU +
+                       1 it is pinned to, 0: none */
     INIT_STARTED = 2,     /* sent by the kernel child itself just before exec: its pid is main's */
     INIT_RUNNING = 3,     /* the exec succeeded */
     INIT_EXEC_FAILED = 4, /* value: errno */

@@ -51,11 +51,12 @@ static void refuse_pins(struct monitor *m)
     }
 }
 
-static bool take_hello(struct monitor *m, pid_t sender)
+static bool take_hello(struct monitor *m, const struct init_message *im, pid_t sender)
 {
     if (m->link.init_pid != 0)
         return false;
     m->link.init_pid = sender;
+    m->state.pinned_cpu = (int32_t)im->count - 1;
     m->link.init_pidfd = um_pidfd_open(sender);
     return true;
 }
@@ -75,7 +76,7 @@ static bool handle(struct monitor *m, const struct init_message *im, pid_t sende
     if (im->magic != INIT_MAGIC || im->version != INIT_VERSION || sender == 0)
         return false;
     if (im->type == INIT_HELLO)
-        return take_hello(m, sender);
+        return take_hello(m, im, sender);
     if (m->link.init_pid == 0)
         return false;
     if (im->type == INIT_STARTED)

@@ -35,8 +35,7 @@ void mon_saw_running(struct monitor *m)
 
 void mon_saw_exec_failure(struct monitor *m, int errnum, const char *why)
 {
-    struct monitor *to = m;
-    const char *kernel = to->config.argv.n > 0 ? to->config.argv.v[to->config.argv.n - 1] : "";
+    const char *kernel = m->config.argv.v[0];
     char text[sizeof(m->state.panic)];
 
     for (size_t i = 0; i + 1 < m->config.argv.n; i++)
@@ -51,6 +50,7 @@ void mon_saw_exec_failure(struct monitor *m, int errnum, const char *why)
     m->state.flags |= MON_F_EXEC_FAILED;
     m->state.flags &= ~(uint32_t)MON_F_STARTED;
     m->state.exec_errno = errnum;
+    m->state.main_pid = 0;
     mon_text_clean(m->state.panic, sizeof(m->state.panic), text, strlen(text));
     um_log(UM_LOG_ERROR, "guest %s: not started: %s", m->config.guest, m->state.panic);
 }

@@ -133,7 +133,8 @@ struct mon_notify_in {
 };
 
 enum um_code mon_notify_open(struct monitor *m, struct um_error *err) um_nonnull(1) um_check;
-void mon_notify_drain(struct monitor *m) um_nonnull(1);
+void mon_notify_poll(struct monitor *m) um_nonnull(1);  /* a bounded share of what is there */
+void mon_notify_drain(struct monitor *m) um_nonnull(1); /* all; once nobody sends any more */
 void mon_notify_close(struct monitor *m) um_nonnull(1);
 
 /* ---- initlink.c ---- */
@@ -207,6 +208,7 @@ struct monitor {
     pid_t child; /* what the order's argv started; 0 once reaped */
     int child_pidfd;
     int child_status;
+    int record_tries;
 };
 
 /* Runs one guest from its order (read) to its end. Returns the exit status. */

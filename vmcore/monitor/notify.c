@@ -119,6 +119,11 @@ static void on_notify(uint32_t events, void *arg)
     /* Main's pid comes over another socket; it was sent earlier, so it is there to be read. */
     if (m->state.main_pid == 0)
         mon_initlink_drain(m);
+    mon_notify_poll(m);
+}
+
+void mon_notify_poll(struct monitor *m)
+{
     for (int i = 0; i < NOTIFY_PER_ROUND && m->notify.fd >= 0; i++)
         if (!receive_one(m))
             break;

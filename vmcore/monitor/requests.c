@@ -41,7 +41,7 @@ static struct mon_console *managed_console(struct monitor *m, const char *device
 
 static int do_kill(struct monitor *m, struct request *r, const char **why)
 {
-    if (m->state.flags & MON_F_EXITED)
+    if (m->state.exit_wall_ns != 0) /* it was not us who ended it */
         return 0;
     m->state.flags |= MON_F_KILLED;
     mon_control_state(m);

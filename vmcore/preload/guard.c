@@ -61,7 +61,7 @@ long guard_ptrace(struct guard *g, long request, long pid, void *addr, void *dat
     case PTRACE_PEEKUSER:
         return peek(g, request, pid, addr);
     case PTRACE_SETREGSET:
-        if ((unsigned long)addr == NT_X86_XSTATE && data)
+        if ((unsigned long)addr == NT_X86_XSTATE && data && ((struct iovec *)data)->iov_base)
             return set_xstate(g, pid, data);
         break;
     case OLD_SETOPTIONS:
