@@ -173,6 +173,8 @@ static void raise_limits(void)
 {
     struct rlimit limit;
 
+    /* A limit on the size of files is an error of writing, not the daemon's end. */
+    signal(SIGXFSZ, SIG_IGN);
     /* A guest costs the daemon a few descriptors; hundreds need more than the usual 1024. */
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
         limit.rlim_cur = limit.rlim_max;
