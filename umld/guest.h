@@ -276,6 +276,8 @@ void guest_waiters_end(struct guest *g) um_nonnull(1);
 /* ---- guest_json.c ---- */
 json_t *guest_definition_json(const struct guest_definition *d) um_nonnull(1);
 json_t *guest_json(const struct guest *g) um_nonnull(1);
+/* The same as text, for many guests at once. */
+void guest_json_text(const struct guest *g, struct um_buf *b) um_nonnull(1, 2);
 /*
  * From a shape-checked Definition object. cwd NULL: relative paths are refused. Problems are
  * appended to errors; false if there are any (then *ret is empty). owner is used when the object

@@ -178,6 +178,9 @@ static void ask_next(struct probe_run *p)
                           "/dev",
                           "--tmpfs",
                           "/tmp",
+                          "--ro-bind", /* it may be in /tmp itself */
+                          p->entry->path,
+                          p->entry->path,
                           "--cap-drop",
                           "ALL",
                           p->entry->path,

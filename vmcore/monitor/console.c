@@ -6,9 +6,12 @@
 #include "vmcore/monitor/monitor.h"
 
 #include "vmcore/base/fd.h"
+#include "vmcore/base/log.h"
+#include "vmcore/base/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +20,8 @@
 #include <unistd.h>
 
 enum { READ_SIZE = 4096, READS_PER_ROUND = 16, READS_AT_END = 4096 };
+
+#define NUDGE_NS (INT64_C(5) * 1000000)
 
 static int open_pty(struct mon_console *c)
 {
@@ -62,15 +67,8 @@ static void on_master(uint32_t events, void *arg)
 {
     struct mon_console *c = arg;
 
-    if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
-        /*
-         * uml(kernel): the notification of a reboot is sent before its first console output. When
-         * both wait here, the output belongs to the new boot's log.
-         */
-        if (c->mon->state.main_pid != 0)
-            mon_notify_poll(c->mon);
+    if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
         mon_console_drain(c, false);
-    }
     if (events & EPOLLOUT) {
         write_typed(c);
         mon_client_input(c);
@@ -128,6 +126,21 @@ static void take_output(struct mon_console *c, const char *data, size_t len)
     }
 }
 
+/*
+ * uml(kernel): a line whose host terminal was full goes on when SIGIO says that there is room. The
+ * host's tty layer sends one SIGIO for each short write, at our first read; if the room is not
+ * there yet by then (the buffers are freed a moment later), none follows and the guest's writer
+ * sleeps until some other descriptor interrupts. So each burst of output is followed by one SIGIO
+ * of ours. umlinit lets kernels start with SIGIO ignored, as they do themselves before a reboot.
+ */
+static void nudge(void *arg)
+{
+    struct monitor *m = arg;
+
+    if (m->link.main_pidfd >= 0 && !um_pidfd_signal(m->link.main_pidfd, SIGIO))
+        um_log(UM_LOG_DEBUG, "no SIGIO: the kernel is gone");
+}
+
 void mon_console_drain(struct mon_console *c, bool to_end)
 {
     int reads = to_end ? READS_AT_END : READS_PER_ROUND;
@@ -143,11 +156,21 @@ void mon_console_drain(struct mon_console *c, bool to_end)
             continue;
         if (n <= 0)
             break;
+        /*
+         * uml(kernel): the notification of a reboot is sent before the new boot's first console
+         * output. So the one that precedes what has just been read is there by now, and nothing of
+         * the new boot ever gets into the old one's log.
+         */
+        if (c->mon->state.main_pid != 0)
+            mon_notify_poll(c->mon);
         take_output(c, data, (size_t)n);
         some = true;
     }
-    if (some)
-        mon_client_output(c);
+    if (!some)
+        return;
+    if (!to_end && !mon_timer_armed(&c->mon->nudge))
+        mon_timer_arm(&c->mon->loop, &c->mon->nudge, NUDGE_NS, nudge, c->mon);
+    mon_client_output(c);
 }
 
 size_t mon_console_room(const struct mon_console *c)

@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { MESSAGES_PER_ROUND = 16 };
+enum { MESSAGES_PER_ROUND = 16, SEND_BUFFER = 1024 * 1024 };
 
 struct packet {
     struct mon_header header;
@@ -145,9 +145,12 @@ static void on_listener(uint32_t events, void *arg)
     struct monitor *m = arg;
     int fd = accept4(m->control.listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     struct mon_connection *c = find_connection(m, 0);
+    int size = SEND_BUFFER;
 
     if (fd < 0)
         return;
+    /* A whole burst of notifications fits while the daemon is busy; a smaller one is no error. */
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
     if (!c || !mon_watch_start(&m->loop, &c->watch, fd, EPOLLIN, on_connection, c)) {
         close(fd);
         return;

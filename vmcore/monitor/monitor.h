@@ -209,6 +209,7 @@ struct monitor {
     struct mon_timer deadline;
     pid_t child; /* what the order's argv started; 0 once reaped */
     int child_pidfd;
+    struct mon_timer nudge; /* see mon_console_drain */
     int child_status;
     int record_tries;
 };

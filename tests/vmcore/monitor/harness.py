@@ -241,12 +241,13 @@ class Monitor:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-        self.messages()
+        text = self.messages()
         self.process.stderr.close()
         for connection in self.connections:
             connection.close()
         if self.own_dir:
             shutil.rmtree(self.dir, ignore_errors=True)
+        assert "Sanitizer" not in text and "runtime error" not in text, text
 
 
 def start_umlmon(order):

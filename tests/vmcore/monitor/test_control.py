@@ -176,8 +176,11 @@ class Notifications(fixture.MonitorTest):
         words = ["notify:0:x"] * 400
         m, c = self.start_held(*words, "say:through", "wait", log_parts=3)
         c.attach(flags=harness.READ_ONLY)[1].until(b"through")
-        c.until(lambda c: c.state.notify_dropped > 0)
-        self.assertLess(c.state.boot, 300)
+        # So many states may have closed a daemon that was not quick; a new one sees the result.
+        again = m.connect()
+        self.assertTrue(again.pump())
+        self.assertGreater(again.state.notify_dropped, 0)
+        self.assertLess(again.state.boot, 300)
         self.assertLessEqual(len(os.listdir(m.log_dir)), 3)
 
     def test_a_panic_is_kept_as_one_line(self):
