@@ -106,6 +106,16 @@ const char *monitor_consoles(const struct guest *g, size_t *ret_len)
     return g->link ? g->link->consoles : NULL;
 }
 
+/* More than umlmon passes on: what is missing is said. */
+static void tell_lost(struct guest *g, uint64_t count)
+{
+    char text[24];
+
+    snprintf(text, sizeof(text), "%" PRIu64, count);
+    if (g->id)
+        events_emit(g->umld, "guest.notify-lost", g->def.name, "count", text, NULL);
+}
+
 /* Facts that came with a STATE message, compared with the one before. */
 static void take_state(struct monitor_link *l, const struct mon_state *s)
 {
@@ -113,6 +123,8 @@ static void take_state(struct monitor_link *l, const struct mon_state *s)
     uint32_t before = l->have_state ? l->state.flags : 0, fresh = s->flags & ~before;
     bool rebooted = l->have_state && s->boot > l->state.boot, told_before = l->have_state;
 
+    if (told_before && s->notify_dropped > l->state.notify_dropped)
+        tell_lost(g, s->notify_dropped - l->state.notify_dropped);
     l->state = *s;
     l->state.panic[sizeof(l->state.panic) - 1] = '\0';
     l->have_state = true;
