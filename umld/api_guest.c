@@ -49,15 +49,17 @@ static struct guest *guest_of(struct umld *umld, struct api_call *call, const js
 
 static void list_one(struct guest *g, void *arg)
 {
-    json_array_append_new(arg, guest_json(g));
+    guest_json_text(g, arg);
 }
 
 void api_guest_list(struct umld *umld, struct api_call *call, um_unused const json_t *params)
 {
-    json_t *list = json_array();
+    struct um_buf text = UM_BUF_INIT;
 
-    guest_each(umld, list_one, list);
-    api_reply(call, json_pack("{s:o}", "guests", list));
+    um_buf_puts(&text, "{\"guests\":[");
+    guest_each(umld, list_one, &text);
+    um_buf_puts(&text, "]}");
+    api_reply_text(call, &text);
 }
 
 void api_guest_get(struct umld *umld, struct api_call *call, const json_t *params)
@@ -312,7 +314,7 @@ void api_guest_remove(struct umld *umld, struct api_call *call, const json_t *pa
 {
     const char *name = text_of(params, "name");
     struct guest *g = guest_find(umld, name);
-    struct guest_wait wait = {.goal = GOAL_STOPPED, .timeout_ms = STOP_TIMEOUT_MS, .remove = true};
+    struct guest_wait wait = {.goal = GOAL_REMOVED, .timeout_ms = STOP_TIMEOUT_MS};
     struct um_error err;
     char object[96];
 

@@ -4,6 +4,7 @@
  * events, send replies.
  */
 #include "umld/balance.h"
+#include "umld/child.h"
 #include "umld/db.h"
 #include "umld/events.h"
 #include "umld/failpoint.h"
@@ -294,6 +295,7 @@ void umld_free(struct umld *umld)
         return;
     if (umld->server)
         unlink(umld->paths.socket);
+    children_end(umld);
     guests_adopt_done(umld);
     guests_free(umld->guests);
     api_server_free(umld->server);

@@ -197,6 +197,8 @@ void guest_reattach(struct guest *g) um_nonnull(1);
 /* Watch a monitor process that was just spawned or found; pidfd is owned from now on. */
 void monitor_watch(struct guest *g, pid_t pid, int pidfd) um_nonnull(1);
 void monitor_close(struct guest *g) um_nonnull(1);
+/* The daemon is ending: kill the guest and wait for it, two seconds at the most. */
+void monitor_end_now(struct guest *g) um_nonnull(1);
 bool monitor_connected(const struct guest *g) um_nonnull(1);
 const struct mon_state *monitor_state(const struct guest *g) um_nonnull(1); /* NULL: none yet */
 /* kv record of MON_CONSOLES; NULL until it came. */
@@ -250,6 +252,7 @@ enum guest_goal {
     GOAL_PAUSED,
     GOAL_RUNNING,
     GOAL_REBOOTED, /* boot number above the one at the call, and kernel up */
+    GOAL_REMOVED,  /* at rest; met, the guest is removed */
     GOAL_STATE     /* w.state */
 };
 struct guest_wait {
@@ -260,8 +263,7 @@ struct guest_wait {
     bool reply_guest; /* reply with the whole guest (Wait), else changed/state/job/ready */
     bool reply_ready; /* the reply has a `ready` field (Start) */
     bool reply_job;
-    bool remove; /* GOAL_STOPPED: then remove it, also if the client has gone */
-    int64_t job; /* 0: none; ended with the outcome */
+    int64_t job;                             /* 0: none; ended with the outcome */
     const char *request_id, *request_method; /* remember the reply; NULL: not */
 };
 /* Answer the call when the goal is met or out of reach. */
@@ -274,6 +276,8 @@ void guest_waiters_end(struct guest *g) um_nonnull(1);
 /* ---- guest_json.c ---- */
 json_t *guest_definition_json(const struct guest_definition *d) um_nonnull(1);
 json_t *guest_json(const struct guest *g) um_nonnull(1);
+/* The same as text, for many guests at once. */
+void guest_json_text(const struct guest *g, struct um_buf *b) um_nonnull(1, 2);
 /*
  * From a shape-checked Definition object. cwd NULL: relative paths are refused. Problems are
  * appended to errors; false if there are any (then *ret is empty). owner is used when the object

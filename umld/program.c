@@ -9,11 +9,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+enum { LARGE_BUFFER = 256 << 10 };
 
 static const struct {
     struct option option;
@@ -214,6 +217,10 @@ int umld_main(int argc, char **argv)
     int status;
 
     um_log_init("umld");
+    /* Large buffers (a list of all guests) go back to the system when they are freed; without this
+     * glibc would keep as much as the largest ever was. */
+    mallopt(M_MMAP_THRESHOLD, LARGE_BUFFER);
+    mallopt(M_TRIM_THRESHOLD, LARGE_BUFFER);
     status = parse(argc, argv, &options, &words);
     if (status >= 0)
         return status;

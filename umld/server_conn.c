@@ -11,7 +11,6 @@
 #include "vmcore/base/log.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -212,10 +211,8 @@ static void compact(struct server_conn *conn)
         return;
     um_buf_consume(&conn->out, conn->out_start);
     conn->out_start = 0;
-    if (!conn->out.len && conn->out.cap > OUT_COMPACT) {
+    if (!conn->out.len && conn->out.cap > OUT_COMPACT)
         um_buf_done(&conn->out); /* one large reply should not hold memory for ever */
-        malloc_trim(0);          /* and neither should the tree it was made from */
-    }
 }
 
 static bool wants_input(const struct server_conn *conn)
