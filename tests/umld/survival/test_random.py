@@ -121,9 +121,9 @@ class Reader(Client):
 
     def __init__(self, case, number, name):
         super().__init__(case, number)
-        self.text, self.name2 = b"", name
-        self.connection = case.w.attach(name, back=-1)
+        self.connection, self.guest = case.w.attach(name, back=-1), name
         self.connection.socket.settimeout(10)
+        self.text = self.connection.take()  # from now on it is umlmon that serves us
 
     def run(self):
         try:
@@ -154,7 +154,8 @@ class Random(Case):
     def real_guests(self):
         """Two guests of the real kernel, if there is one. Returns their names."""
         w = self.w
-        missing = [p for p in ("linux.uml", "busybox", "mke2fs") if not shutil.which(p, path=os.environ["PATH"] + ":/sbin")]
+        path = os.environ["PATH"] + ":/sbin:/usr/sbin"
+        missing = [p for p in ("linux.uml", "busybox", "mke2fs", "debugfs") if not shutil.which(p, path=path)]
         if missing or os.environ.get("UMLD_REAL") == "0":
             print(f"without real guests: {', '.join(missing) or 'not wanted'}")
             return []
@@ -218,7 +219,7 @@ class Random(Case):
 
     def assert_consoles_whole(self, readers):
         for reader in readers:
-            self.assertIsNone(world.numbered_gap(reader.text.decode(errors="replace")), reader.name2)
+            self.assertIsNone(world.numbered_gap(reader.text.decode(errors="replace")), reader.guest)
             self.assertGreater(len(reader.text), 10000)
             reader.connection.socket.close()
         for name in (*STEADY, "talks", "said", "reboots"):
