@@ -314,7 +314,7 @@ void api_guest_remove(struct umld *umld, struct api_call *call, const json_t *pa
 {
     const char *name = text_of(params, "name");
     struct guest *g = guest_find(umld, name);
-    struct guest_wait wait = {.goal = GOAL_STOPPED, .timeout_ms = STOP_TIMEOUT_MS, .remove = true};
+    struct guest_wait wait = {.goal = GOAL_REMOVED, .timeout_ms = STOP_TIMEOUT_MS};
     struct um_error err;
     char object[96];
 

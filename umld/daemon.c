@@ -4,6 +4,7 @@
  * events, send replies.
  */
 #include "umld/balance.h"
+#include "umld/child.h"
 #include "umld/db.h"
 #include "umld/events.h"
 #include "umld/failpoint.h"
@@ -53,15 +54,17 @@ static bool cannot_store(struct umld *umld)
 static bool after(void *arg)
 {
     struct umld *umld = arg;
-    bool more;
+    bool more, dirty;
 
     guests_drain(umld->guests);
     guests_store(umld->guests);
-    if (db_dirty(umld->db))
+    dirty = db_dirty(umld->db);
+    if (dirty)
         failpoint("before-commit");
     if (!db_commit(umld->db))
         return cannot_store(umld);
-    failpoint("after-commit");
+    if (dirty)
+        failpoint("after-commit");
     api_server_hold(umld->server, false);
     more = guests_effects(umld->guests);
     /*
@@ -292,6 +295,7 @@ void umld_free(struct umld *umld)
         return;
     if (umld->server)
         unlink(umld->paths.socket);
+    children_end(umld);
     guests_adopt_done(umld);
     guests_free(umld->guests);
     api_server_free(umld->server);

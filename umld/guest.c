@@ -19,6 +19,7 @@ struct guests {
     struct guest *by_name[BUCKETS];
     struct guest **list; /* in the order of creation; internal ones are not here */
     int count, room;
+    struct guest *internal; /* by next_name */
     struct guest *active;
     int slots_used; /* guests booting now */
 };
@@ -57,10 +58,31 @@ static void guest_free(struct guest *g)
     free(g);
 }
 
+/* Internal guests do not outlive the daemon: nobody would know them. */
+static void end_internal(struct guests *guests)
+{
+    char path[GUEST_PATH_SIZE];
+
+    while (guests->internal) {
+        struct guest *g = guests->internal;
+
+        guests->internal = g->next_name;
+        monitor_end_now(g);
+        um_remove_tree(guest_path(g, GUEST_PATH_DIR, path));
+        um_remove_tree(guest_path(g, GUEST_PATH_STATE, path));
+        g->end.kind =
+            POLICY_END_SPAWN; /* its end says nothing about what it was made to find out */
+        if (g->on_end)
+            g->on_end(g, g->internal_arg);
+        guest_free(g);
+    }
+}
+
 void guests_free(struct guests *guests)
 {
     if (!guests)
         return;
+    end_internal(guests);
     /* What answers a cut-off command looks its guest up: all must still be there. */
     for (int i = 0; i < guests->count; i++)
         guest_lanes_close(guests->list[i]);
@@ -204,7 +226,7 @@ bool guests_add(struct guests *guests, struct guest *g)
 
 static void guests_take_out(struct guests *guests, struct guest *g)
 {
-    struct guest **link = &guests->by_name[bucket_of(g->def.name)];
+    struct guest **link = g->id ? &guests->by_name[bucket_of(g->def.name)] : &guests->internal;
 
     while (*link && *link != g)
         link = &(*link)->next_name;
@@ -274,6 +296,7 @@ enum um_code guest_create(struct umld *umld, struct guest_definition *def, struc
         return um_fail(err, UM_E_NO_RESOURCES, object, NULL,
                        "cannot be stored (see the daemon's log)");
     }
+    guest_touch(g); /* also says in which life of the host it was made */
     events_emit(umld, "guest.defined", g->def.name, NULL);
     um_log(UM_LOG_INFO, "guest %s: defined", g->def.name);
     *ret = g;
@@ -287,6 +310,8 @@ enum um_code guest_create_internal(struct umld *umld, struct guest_definition *d
 
     if (!g)
         return um_fail(err, UM_E_NO_RESOURCES, "probe guest", NULL, "out of memory");
+    g->next_name = umld->guests->internal;
+    umld->guests->internal = g;
     *ret = g;
     return UM_OK;
 }

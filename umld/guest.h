@@ -197,6 +197,8 @@ void guest_reattach(struct guest *g) um_nonnull(1);
 /* Watch a monitor process that was just spawned or found; pidfd is owned from now on. */
 void monitor_watch(struct guest *g, pid_t pid, int pidfd) um_nonnull(1);
 void monitor_close(struct guest *g) um_nonnull(1);
+/* The daemon is ending: kill the guest and wait for it, two seconds at the most. */
+void monitor_end_now(struct guest *g) um_nonnull(1);
 bool monitor_connected(const struct guest *g) um_nonnull(1);
 const struct mon_state *monitor_state(const struct guest *g) um_nonnull(1); /* NULL: none yet */
 /* kv record of MON_CONSOLES; NULL until it came. */
@@ -250,6 +252,7 @@ enum guest_goal {
     GOAL_PAUSED,
     GOAL_RUNNING,
     GOAL_REBOOTED, /* boot number above the one at the call, and kernel up */
+    GOAL_REMOVED,  /* at rest; met, the guest is removed */
     GOAL_STATE     /* w.state */
 };
 struct guest_wait {
@@ -260,8 +263,7 @@ struct guest_wait {
     bool reply_guest; /* reply with the whole guest (Wait), else changed/state/job/ready */
     bool reply_ready; /* the reply has a `ready` field (Start) */
     bool reply_job;
-    bool remove; /* GOAL_STOPPED: then remove it, also if the client has gone */
-    int64_t job; /* 0: none; ended with the outcome */
+    int64_t job;                             /* 0: none; ended with the outcome */
     const char *request_id, *request_method; /* remember the reply; NULL: not */
 };
 /* Answer the call when the goal is met or out of reach. */

@@ -35,9 +35,8 @@ static void enter_adopting(struct guest *g)
 
     g->adopting_from = before;
     g->state = GUEST_ADOPTING;
-    /* A user's kill leaves want down; a panic or a time limit is the guest's own failure. */
-    g->end.stopping =
-        before == GUEST_STOPPING || (before == GUEST_KILLING && (!g->want_up || g->start_asked));
+    /* A user's stop or kill left want down; a panic or a time limit is the guest's own failure. */
+    g->end.stopping = !g->want_up || g->start_asked;
     um_timer_arm(g->limit, guest_state_info(GUEST_ADOPTING)->timeout_ms * UM_MS_NS);
     guest_touch(g);
 }

@@ -175,7 +175,6 @@ static void act_kill(struct guest *g)
     guest_effect(g, EFFECT_KILL);
 }
 
-/* Asking its monitor was not enough. */
 static void act_release(struct guest *g)
 {
     guest_effect(g, EFFECT_RELEASE);
@@ -336,8 +335,7 @@ void guest_step(struct guest *g, enum guest_event event)
         um_timer_arm(g->limit, limit_ms(g) * UM_MS_NS);
         return;
     }
-    if (event == GUEST_T_EXPIRED && g->state != GUEST_STOPPING && g->state != GUEST_KILLING &&
-        guest_state_info(g->state)->has_process)
+    if (event == GUEST_T_EXPIRED && (g->state == GUEST_BOOTING || g->state == GUEST_ADOPTING))
         g->end.timed_out = true;
     take_wish(g, event);
     if (t.next != g->state)

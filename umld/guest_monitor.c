@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -407,6 +408,17 @@ bool monitor_ask(struct guest *g, enum mon_type type, const void *payload, size_
     *p = (struct pending){h.serial, done, arg, l->pending};
     l->pending = p;
     return true;
+}
+
+void monitor_end_now(struct guest *g)
+{
+    struct pollfd p = {.fd = g->link ? g->link->pidfd : -1, .events = POLLIN};
+
+    if (p.fd < 0)
+        return;
+    if (!monitor_ask(g, MON_KILL, NULL, 0, -1, NULL, NULL) || poll(&p, 1, 2000) == 0)
+        um_pidfd_signal(p.fd, SIGKILL);
+    waitpid(g->monitor_pid, NULL, 0);
 }
 
 void guest_reattach(struct guest *g)

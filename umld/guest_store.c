@@ -62,6 +62,16 @@ struct load {
     struct umld *umld;
 };
 
+/* autostart: with the host, not with the daemon. */
+static void start_with_host(struct guest *g)
+{
+    if (!g->def.autostart || !g->host_restarted)
+        return;
+    g->state = GUEST_STOPPED;
+    g->want_up = true;
+    g->failures = 0;
+}
+
 static bool load_row(const struct db_row *row, void *arg)
 {
     static const char *const asked[] = {"pause", "resume", "start"};
@@ -106,6 +116,7 @@ static bool load_row(const struct db_row *row, void *arg)
     for (size_t i = 0; i < UM_ARRAY_LEN(asked); i++)
         if (strcmp(db_row_text(row, 19), asked[i]) == 0)
             g->asked = asked[i];
+    start_with_host(g);
     return true;
 }
 

@@ -115,6 +115,7 @@ static void boot_probe(struct probe_run *p)
         (struct kernel_verdict){.guard = p->entry->facts.guard && p->entry->elf.dynamic};
     p->entry->lpj = 0;
     kernel_launch(p->entry, &p->launch);
+    um_fail(&err, UM_E_NO_RESOURCES, p->object, NULL, "out of memory");
     p->limit = um_timer_new(p->umld->loop, on_limit, p);
     if (!p->limit || probe_definition(&def, &err) ||
         guest_create_internal(p->umld, &def, &p->guest, &err)) {

@@ -293,6 +293,7 @@ void kernels_probe(struct umld *umld, struct kernel_entry *e, kernel_ready_fn do
 }
 
 struct resolve {
+    struct kernel_entry *added; /* known only since this call, or NULL */
     kernel_ready_fn done;
     void *arg;
 };
@@ -303,6 +304,8 @@ static void resolved(struct umld *umld, const struct kernel_entry *entry,
     struct resolve r = *(struct resolve *)arg;
 
     free(arg);
+    if (!entry && r.added) /* what turns out to be no kernel does not stay in the registry */
+        kernels_forget(umld->kernels, r.added);
     if (entry)
         answer(umld, entry, r.done, r.arg);
     else
@@ -358,14 +361,14 @@ static struct kernel_entry *discover(struct kernels *k, struct um_error *err)
 void kernels_resolve(struct umld *umld, const char *kernel, kernel_ready_fn done, void *arg)
 {
     struct kernels *k = umld->kernels;
-    struct kernel_entry *e;
+    struct kernel_entry *e, *added = NULL;
     struct um_error err;
     struct resolve *r;
 
     if (kernel) {
         e = kernels_find(k, kernel);
         if (!e && kernel[0] == '/')
-            e = kernels_add(k, kernel, NULL, &err);
+            e = added = kernels_add(k, kernel, NULL, &err);
         else if (!e) {
             um_fail(&err, UM_E_NOT_FOUND, kernel, "kernel", "no kernel of this name is registered");
             um_hint(&err, "see umlctl kernel list, or: umlctl kernel add PATH %s", kernel);
@@ -386,7 +389,7 @@ void kernels_resolve(struct umld *umld, const char *kernel, kernel_ready_fn done
     r = malloc(sizeof(*r));
     if (!r)
         abort();
-    *r = (struct resolve){done, arg};
+    *r = (struct resolve){added, done, arg};
     kernels_probe(umld, e, resolved, r);
 }
 

@@ -30,6 +30,7 @@ struct umld {
     struct images *images;
     struct guests *guests;
     struct balance *balance;
+    struct child *children; /* helper programs running now, umld/child.h */
     struct orphan *orphans; /* guests nobody knows, being ended; guest_adopt.c */
     struct um_paths paths;
     bool system;

@@ -128,27 +128,29 @@ static void on_client(uint32_t events, void *arg)
         send_output(c);
 }
 
-static int depose_writer(struct mon_console *console, bool steal)
+static bool has_writer(const struct mon_console *console)
+{
+    for (const struct mon_client *c = console->mon->clients; c; c = c->next)
+        if (c->console == console && c->writer)
+            return true;
+    return false;
+}
+
+static void depose_writer(struct mon_console *console)
 {
     for (struct mon_client *c = console->mon->clients; c; c = c->next) {
         if (c->console != console || !c->writer)
             continue;
-        if (!steal)
-            return EBUSY;
         c->writer = false;
         mon_log_reader_note(&c->reader, "\r\n[console taken over]\r\n");
         c->out_full = true;
         watch_needed(c);
     }
-    return 0;
 }
 
-static int check_attach(struct monitor *m, const struct mon_attach *a, int fd,
-                        struct mon_console **ret_console, const char **ret_why)
+static int may_attach(struct monitor *m, const struct mon_attach *a,
+                      struct mon_console **ret_console, const char **ret_why)
 {
-    socklen_t size = sizeof(int);
-    int type = 0;
-
     *ret_console = mon_console_find(m, a->device);
     *ret_why = "there is no such console";
     if (!*ret_console)
@@ -156,15 +158,36 @@ static int check_attach(struct monitor *m, const struct mon_attach *a, int fd,
     *ret_why = "the guest owns this pty: open its path";
     if ((*ret_console)->config->pts)
         return EOPNOTSUPP;
-    *ret_why = "not a stream socket";
-    if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0 || type != SOCK_STREAM)
-        return ENOTSOCK;
     *ret_why = "too many console clients";
     if (m->client_count >= MON_CLIENT_MAX)
         return EUSERS;
     *ret_why = "somebody else is writing to this console";
+    if (!(a->flags & (MON_ATTACH_READ_ONLY | MON_ATTACH_STEAL)) && has_writer(*ret_console))
+        return EBUSY;
+    *ret_why = "";
+    return 0;
+}
+
+int mon_client_may_attach(struct monitor *m, const struct mon_attach *a, const char **ret_why)
+{
+    struct mon_console *console;
+
+    return may_attach(m, a, &console, ret_why);
+}
+
+static int check_attach(struct monitor *m, const struct mon_attach *a, int fd,
+                        struct mon_console **ret_console, const char **ret_why)
+{
+    socklen_t size = sizeof(int);
+    int type = 0, errnum = may_attach(m, a, ret_console, ret_why);
+
+    if (errnum)
+        return errnum;
+    *ret_why = "not a stream socket";
+    if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0 || type != SOCK_STREAM)
+        return ENOTSOCK;
     if (!(a->flags & MON_ATTACH_READ_ONLY))
-        return depose_writer(*ret_console, (a->flags & MON_ATTACH_STEAL) != 0);
+        depose_writer(*ret_console);
     return 0;
 }
 

@@ -6,9 +6,12 @@
 #include "vmcore/monitor/monitor.h"
 
 #include "vmcore/base/fd.h"
+#include "vmcore/base/log.h"
+#include "vmcore/base/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +20,8 @@
 #include <unistd.h>
 
 enum { READ_SIZE = 4096, READS_PER_ROUND = 16, READS_AT_END = 4096 };
+
+#define NUDGE_NS (INT64_C(5) * 1000000)
 
 static int open_pty(struct mon_console *c)
 {
@@ -121,6 +126,21 @@ static void take_output(struct mon_console *c, const char *data, size_t len)
     }
 }
 
+/*
+ * uml(kernel): a line whose host terminal was full goes on when SIGIO says that there is room. The
+ * host's tty layer sends one SIGIO for each short write, at our first read; if the room is not
+ * there yet by then (the buffers are freed a moment later), none follows and the guest's writer
+ * sleeps until some other descriptor interrupts. So each burst of output is followed by one SIGIO
+ * of ours. umlinit lets kernels start with SIGIO ignored, as they do themselves before a reboot.
+ */
+static void nudge(void *arg)
+{
+    struct monitor *m = arg;
+
+    if (m->link.main_pidfd >= 0 && !um_pidfd_signal(m->link.main_pidfd, SIGIO))
+        um_log(UM_LOG_DEBUG, "no SIGIO: the kernel is gone");
+}
+
 void mon_console_drain(struct mon_console *c, bool to_end)
 {
     int reads = to_end ? READS_AT_END : READS_PER_ROUND;
@@ -146,8 +166,11 @@ void mon_console_drain(struct mon_console *c, bool to_end)
         take_output(c, data, (size_t)n);
         some = true;
     }
-    if (some)
-        mon_client_output(c);
+    if (!some)
+        return;
+    if (!to_end && !mon_timer_armed(&c->mon->nudge))
+        mon_timer_arm(&c->mon->loop, &c->mon->nudge, NUDGE_NS, nudge, c->mon);
+    mon_client_output(c);
 }
 
 size_t mon_console_room(const struct mon_console *c)

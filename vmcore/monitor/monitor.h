@@ -73,6 +73,8 @@ struct mon_client {
 };
 
 /* Takes fd in every case. Returns 0 or an errno with *ret_why set (static text). */
+int mon_client_may_attach(struct monitor *m, const struct mon_attach *a, const char **ret_why)
+    um_nonnull(1, 2, 3) um_check;
 int mon_client_attach(struct monitor *m, const struct mon_attach *a, int fd, const char **ret_why)
     um_nonnull(1, 2, 4);
 /* New output / new room for input on the console. */
@@ -207,6 +209,7 @@ struct monitor {
     struct mon_timer deadline;
     pid_t child; /* what the order's argv started; 0 once reaped */
     int child_pidfd;
+    struct mon_timer nudge; /* see mon_console_drain */
     int child_status;
     int record_tries;
 };

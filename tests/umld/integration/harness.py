@@ -140,7 +140,7 @@ class Daemon:
     def client(self, timeout=LIMIT):
         return Client(self.api, timeout)
 
-    def call(self, method, **parameters):
+    def call(self, method, /, **parameters):
         with self.client() as client:
             return client.call(method, parameters)
 
@@ -260,7 +260,7 @@ class Case(unittest.TestCase):
 
     # ---- what tests do ----
 
-    def call(self, method, **parameters):
+    def call(self, method, /, **parameters):
         return self.daemon.call(method, **parameters)
 
     def client(self, timeout=LIMIT):
@@ -268,7 +268,7 @@ class Case(unittest.TestCase):
         self.addCleanup(client.close)
         return client
 
-    def fails(self, name, method, **parameters):
+    def fails(self, name, method, /, **parameters):
         """The call answers with this error; returns it. Its texts are always there and never empty of sense."""
         with self.assertRaises(Error) as caught:
             self.call(method, **parameters)
