@@ -49,6 +49,7 @@ static void guest_free(struct guest *g)
     guest_plan_free(g);
     um_timer_free(g->limit);
     um_timer_free(g->step);
+    um_timer_free(g->notify_timer);
     guest_definition_done(&g->def);
     free(g->kernel_path);
     free(g->cause);
@@ -370,7 +371,9 @@ void guests_drain(struct guests *guests)
         memcpy(events, g->inbox, count);
         g->inbox_count = 0;
         for (unsigned i = 0; i < count; i++)
-            guest_step(g, (enum guest_event)events[i]);
+            /* A limit that passed in the round in which its state ended is over. */
+            if (events[i] != GUEST_T_EXPIRED || g->expired_in == g->state)
+                guest_step(g, (enum guest_event)events[i]);
         if (count)
             guest_waiters_check(g);
     }

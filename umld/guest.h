@@ -70,7 +70,8 @@ struct guest {
     int64_t notify_ns;    /* when the guest last told something, and how much it */
     unsigned notify_left; /* may tell before it is cut short */
     unsigned notify_dropped;
-    bool host_restarted; /* the row was stored before the host's last boot */
+    struct um_timer *notify_timer; /* tells how much was dropped; made when it is needed */
+    bool host_restarted;           /* the row was stored before the host's last boot */
     bool kernel_up;
     bool start_asked;      /* start again once it is released */
     bool kill_asked;       /* its monitor was told to kill it: next time more is done */
