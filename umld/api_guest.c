@@ -137,7 +137,7 @@ void api_guest_create(struct umld *umld, struct api_call *call, const json_t *pa
         } else {
             reply = json_pack("{s:o,s:b}", "guest", guest_json(g), "changed", 1);
             if (id && subject)
-                request_remember(umld, id, "Guest.Create", subject, reply);
+                request_remember(umld, api_call_uid(call), id, "Guest.Create", subject, reply);
             api_reply(call, reply);
         }
     }
@@ -396,8 +396,8 @@ void api_guest_resume(struct umld *umld, struct api_call *call, const json_t *pa
 
     if (!g)
         return;
-    if (g->state == GUEST_RUNNING || guest_next(g->state, GUEST_U_RESUME).defined)
-        verb(g, call, GUEST_U_RESUME, g->state != GUEST_RUNNING, &wait);
+    if (guest_next(g->state, GUEST_U_RESUME).defined)
+        verb(g, call, GUEST_U_RESUME, true, &wait);
     else
         refuse(g, call, "resume", NULL);
 }

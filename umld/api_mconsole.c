@@ -83,7 +83,7 @@ void api_guest_mconsole(struct umld *umld, struct api_call *call, const json_t *
         code = guest_mconsole(g, verb, command.data,
                               json_is_integer(timeout) ? (int)json_integer_value(timeout)
                                                        : mconsole_verb_info(verb)->timeout_ms,
-                              answered, c, &err);
+                              false, answered, c, &err);
         if (code)
             free(c);
     }
