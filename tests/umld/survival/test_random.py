@@ -10,7 +10,7 @@ import threading
 import time
 
 import world
-from world import Case, Gone, Refused, until
+from world import Case, Gone, Refused
 
 KILLS, SECONDS = int(os.environ.get("UMLD_KILLS", "100")), float(os.environ.get("UMLD_SECONDS", "60"))
 SEED = int(os.environ.get("UMLD_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
