@@ -53,8 +53,10 @@ static void carry_on_ending(struct guest *g, const struct mon_state *s)
         guest_post(g, GUEST_U_KILL);
     else if (s->flags & MON_F_PANIC)
         guest_post(g, GUEST_M_PANIC);
-    else
-        guest_post(g, GUEST_T_EXPIRED); /* of its boot */
+    else {
+        g->expired_in = GUEST_BOOTING;
+        guest_post(g, GUEST_T_EXPIRED);
+    }
     if (start)
         guest_post(g, GUEST_U_START);
 }
