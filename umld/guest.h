@@ -143,6 +143,7 @@ void guest_expire(struct guest *g) um_nonnull(1);
 void guest_touch(struct guest *g) um_nonnull(1); /* a stored field changed */
 void guest_effect(struct guest *g, unsigned effects) um_nonnull(1);
 
+/* ---- guest_slots.c ---- */
 /*
  * Boots are staggered: a bounded number at a time. False: wait; EFFECT_PREPARE comes again when
  * there is room. Released when the guest is ready, has had its time, or ended.
