@@ -10,7 +10,7 @@ import threading
 import time
 
 import world
-from world import Case, Gone, Refused, until
+from world import Case, Gone, Refused
 
 KILLS, SECONDS = int(os.environ.get("UMLD_KILLS", "100")), float(os.environ.get("UMLD_SECONDS", "60"))
 SEED = int(os.environ.get("UMLD_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
@@ -40,11 +40,11 @@ class Gate:
             self.inside -= 1
             self.condition.notify_all()
 
-    def close(self):
+    def close(self, clients):
         with self.condition:
             self.closed = True
-            if not self.condition.wait_for(lambda: self.inside == 0, world.LIMIT):
-                raise AssertionError("a client's call never ended")
+            if not self.condition.wait_for(lambda: self.inside == 0, world.LIMIT * 2 / 3):
+                raise AssertionError(f"a call never ended: {[c.doing for c in clients if c.doing]}")
 
     def open(self):
         with self.condition:
@@ -61,6 +61,7 @@ class Client(threading.Thread):
     def __init__(self, case, number):
         super().__init__(daemon=True)
         self.case, self.rng, self.problem, self.calls = case, random.Random(SEED * 31 + number), None, 0
+        self.doing = None
 
     def run(self):
         try:
@@ -70,8 +71,9 @@ class Client(threading.Thread):
                         self.step()
                         self.calls += 1
                     except Gone:
-                        pass
+                        self.doing = None
                     except Refused as refused:
+                        self.doing = None
                         if refused.name in ("Internal", "InvalidParameter"):
                             raise
                 time.sleep(self.rng.random() * 0.01)
@@ -89,7 +91,9 @@ class Client(threading.Thread):
             more = {"command": "version", "timeoutMs": 1000}
         elif verb == "Update":
             more = {"set": [f"mem={self.rng.randrange(16, 64)}M"]}
+        self.doing = (verb, name)
         self.case.w.call("Guest." + verb, name=name, **more)
+        self.doing = None
 
 
 class Follower(Client):
@@ -198,7 +202,7 @@ class Random(Case):
                     time.sleep(rng.random() * 0.2)
                 self.w.start()
                 if rng.random() < 0.3 or kills == KILLS:
-                    self.gate.close()
+                    self.gate.close(threads)
                     self.check()
                     self.gate.open()
                 self.assertEqual([t.problem for t in threads if t.problem], [])

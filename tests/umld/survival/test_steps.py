@@ -3,7 +3,7 @@ import time
 import unittest
 
 import world
-from world import Case, alive, until
+from world import Case, until
 
 
 class Steps(Case):
