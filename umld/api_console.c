@@ -372,7 +372,7 @@ static bool may_be_empty(struct guest *g, struct api_call *call, const char *dev
                 device, boot);
     else
         um_fail(&err, UM_E_NOT_FOUND, object, "device", "it has no console \"%s\"", device);
-    um_hint(&err, "see: umlctl console %s --list", g->def.name);
+    um_hint(&err, "see: umlctl show %s", g->def.name);
     api_reply_error(call, &err);
     return false;
 }

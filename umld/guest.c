@@ -21,7 +21,6 @@ struct guests {
     int count, room;
     struct guest *internal; /* by next_name */
     struct guest *active;
-    int slots_used; /* guests booting now */
 };
 
 static unsigned bucket_of(const char *name)
@@ -44,7 +43,7 @@ struct guests *guests_new(struct umld *umld)
 
 static void guest_free(struct guest *g)
 {
-    guest_waiters_end(g);
+    guest_waiters_drop(g);
     monitor_close(g);
     guest_lanes_close(g);
     guest_plan_free(g);
@@ -163,7 +162,10 @@ void guest_post(struct guest *g, enum guest_event event)
 {
     if (g->removed)
         return;
-    if (g->inbox_count == GUEST_INBOX_MAX) {
+    /* A hostile kernel can say M_ as often as it likes; the rest must find room all the same. */
+    bool told = event >= GUEST_M_UP && event <= GUEST_M_RESUMED;
+
+    if (g->inbox_count >= (told ? GUEST_INBOX_TOLD_MAX : GUEST_INBOX_MAX)) {
         um_log(UM_LOG_ERROR, "guest %s: inbox full, %s dropped", g->def.name,
                guest_event_name(event));
         return;
@@ -172,9 +174,15 @@ void guest_post(struct guest *g, enum guest_event event)
     activate(g);
 }
 
+void guest_expire(struct guest *g)
+{
+    g->expired_in = g->state;
+    guest_post(g, GUEST_T_EXPIRED);
+}
+
 static void limit_expired(void *arg)
 {
-    guest_post(arg, GUEST_T_EXPIRED);
+    guest_expire(arg);
 }
 
 static void step_expired(void *arg)
@@ -375,37 +383,6 @@ void guests_store(struct guests *guests)
             guest_store(g);
 }
 
-bool guest_slot_take(struct guest *g, int limit)
-{
-    struct guests *guests = g->umld->guests;
-
-    if (!g->has_slot && guests->slots_used >= limit) {
-        g->wants_slot = true;
-        return false;
-    }
-    if (!g->has_slot)
-        guests->slots_used++;
-    g->has_slot = true;
-    g->wants_slot = false;
-    return true;
-}
-
-void guest_slot_release(struct guest *g)
-{
-    struct guests *guests = g->umld->guests;
-
-    g->wants_slot = false;
-    if (!g->has_slot)
-        return;
-    g->has_slot = false;
-    guests->slots_used--;
-    for (int i = 0; i < guests->count; i++)
-        if (guests->list[i]->wants_slot) {
-            guest_effect(guests->list[i], EFFECT_PREPARE);
-            return;
-        }
-}
-
 static const struct {
     enum guest_effect effect;
     void (*run)(struct guest *g);
@@ -431,6 +408,7 @@ static void forget(struct guests *guests, struct guest *g)
 
     um_remove_tree(guest_path(g, GUEST_PATH_DIR, path));
     um_remove_tree(guest_path(g, GUEST_PATH_STATE, path));
+    guest_waiters_end(g);
     if (on_end)
         on_end(g, g->internal_arg);
     guests_take_out(guests, g);
@@ -451,21 +429,38 @@ static void run_effects(struct guest *g)
     failpoint_guest("done", g);
 }
 
-bool guests_effects(struct guests *guests)
+/*
+ * The active guests, those that were removed already gone: their directories must be away before
+ * another guest of the same name makes its own.
+ */
+static struct guest *take_active(struct guests *guests)
 {
-    struct guest *list = guests->active;
-    bool more = false;
+    struct guest *list = guests->active, **link = &list;
 
     guests->active = NULL;
+    while (*link) {
+        struct guest *g = *link;
+
+        if (!g->removed) {
+            link = &g->next_active;
+            continue;
+        }
+        *link = g->next_active;
+        forget(guests, g);
+    }
+    return list;
+}
+
+bool guests_effects(struct guests *guests)
+{
+    struct guest *list = take_active(guests);
+    bool more = false;
+
     while (list) {
         struct guest *g = list;
 
         list = g->next_active;
         g->active = false;
-        if (g->removed) {
-            forget(guests, g);
-            continue;
-        }
         run_effects(g);
         if (g->dirty || g->inbox_count || g->effects)
             activate(g);

@@ -381,7 +381,13 @@ bool guest_definition_from_json(const json_t *json, const char *cwd, uid_t owner
     take_switch(json, "trusted", &d.trusted);
     take_switch(json, "sandbox", &d.sandbox);
     take_switch(json, "pinned", &d.pinned);
-    d.owner = json_is_integer(uid) ? (uid_t)json_integer_value(uid) : owner;
+    d.owner = owner;
+    if (json_is_integer(uid)) {
+        d.owner = (uid_t)json_integer_value(uid);
+        if (json_integer_value(uid) < 0 || json_integer_value(uid) >= UINT32_MAX)
+            um_fail(next_problem(&p), UM_E_INVALID, "definition", "owner", "%lld is no uid",
+                    (long long)json_integer_value(uid));
+    }
     if (*ret_count == before && d.name) {
         size_t found = 0;
 

@@ -38,11 +38,8 @@ static enum outcome missed(const struct guest *g, struct um_error *err)
         um_fail(err, UM_E_CANCELLED, object, NULL, "was stopped before it got there");
         return MISSED;
     }
-    um_fail(err,
-            g->end.kind == POLICY_END_PREPARE || g->end.kind == POLICY_END_SPAWN ? UM_E_BAD_CONFIG
-                                                                                 : UM_E_CRASHED,
-            object, NULL, "%s%s%s", guest_state_info(g->state)->name, g->cause ? ": " : "",
-            g->cause ? g->cause : "");
+    um_fail(err, g->end_code ? g->end_code : UM_E_CRASHED, object, NULL, "%s%s%s",
+            guest_state_info(g->state)->name, g->cause ? ": " : "", g->cause ? g->cause : "");
     um_hint(err, "see: umlctl logs %s", g->def.name);
     return MISSED;
 }
@@ -93,7 +90,7 @@ static enum outcome judge(const struct guest_waiter *w, struct um_error *err)
     case GOAL_RUNNING:
         if (g->state == GUEST_PAUSED && !g->asked[0])
             return refused(g, "go", err);
-        return g->state == GUEST_RUNNING ? MET : up_to(g, false, err);
+        return g->state == GUEST_RUNNING && !g->asked[0] ? MET : up_to(g, false, err);
     case GOAL_REBOOTED:
         if (g->state == GUEST_RUNNING && g->boot == w->boot && !g->asked[0])
             return refused(g, "reboot", err);
@@ -146,7 +143,8 @@ static void finish(struct guest_waiter *w, const struct um_error *err)
         reply =
             w->wait.reply_guest ? json_pack("{s:o}", "guest", guest_json(w->guest)) : verb_reply(w);
         if (w->request_id[0])
-            request_remember(w->umld, w->request_id, w->request_method, w->guest->def.name, reply);
+            request_remember(w->umld, api_call_uid(call), w->request_id, w->request_method,
+                             w->guest->def.name, reply);
         api_reply(call, reply);
     }
     if (!err && w->wait.goal == GOAL_REMOVED && !w->guest->removed)
@@ -196,6 +194,12 @@ void guest_waiters_check(struct guest *g)
         else
             finish(w, outcome == MET ? NULL : &err);
     }
+}
+
+void guest_waiters_drop(struct guest *g)
+{
+    while (g->waiters)
+        waiter_free(g->waiters);
 }
 
 void guest_waiters_end(struct guest *g)

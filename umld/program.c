@@ -159,7 +159,10 @@ static int await_child(pid_t pid, int fd)
     ssize_t n;
 
     while ((n = read(fd, text, sizeof(text))) > 0 || (n < 0 && errno == EINTR)) {
-        if (n == 1 && text[0] == '\0')
+        bool serving = n > 0 && text[n - 1] == '\0';
+
+        n -= serving; /* what it logged before is for the caller */
+        if (serving && (n == 0 || um_fd_write_all(STDERR_FILENO, text, (size_t)n)))
             return 0;
         if (n > 0 && !um_fd_write_all(STDERR_FILENO, text, (size_t)n))
             break;

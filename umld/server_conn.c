@@ -116,7 +116,7 @@ static size_t count_byte(const char *data, size_t len, char byte)
 /* The rest of the stream cannot be understood: answer, then close. */
 static void give_up(struct server_conn *conn, struct um_error *err)
 {
-    server_send_errors(conn, NULL, NULL, err, 1, 1);
+    server_send_errors(conn, NULL, "request", NULL, err, 1, 1);
     conn->closing = true;
     server_conn_dirty(conn);
 }

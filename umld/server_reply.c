@@ -119,14 +119,15 @@ static const char *wire_name(enum um_code code)
     return um_code_info(code)->wire;
 }
 
-void server_send_errors(struct server_conn *conn, const char *name, json_t *extra,
-                        const struct um_error *errors, size_t count, size_t total)
+void server_send_errors(struct server_conn *conn, const char *name, const char *about,
+                        json_t *extra, const struct um_error *errors, size_t count, size_t total)
 {
     json_t *params = extra ? extra : json_object(), *more = json_array();
     char wire[64], text[sizeof(*errors)];
 
     snprintf(wire, sizeof(wire), ERROR_PREFIX "%s", wire_name(errors->code));
-    json_object_set_new(params, "object", server_json_text(errors->object));
+    json_object_set_new(params, "object",
+                        server_json_text(errors->object[0] ? errors->object : about));
     json_object_set_new(params, "field", server_json_text(errors->field));
     json_object_set_new(params, "message", server_json_text(errors->message));
     json_object_set_new(params, "hint", server_json_text(errors->hint));
@@ -151,7 +152,8 @@ void server_fail_call(struct api_call *call, const char *name, json_t *extra,
                       const struct um_error *errors, size_t count, size_t total)
 {
     if (call->conn && !call->oneway)
-        server_send_errors(call->conn, name, extra, errors, count, total);
+        server_send_errors(call->conn, name, call->method ? call->method->name : "request", extra,
+                           errors, count, total);
     else
         json_decref(extra);
     server_call_end(call);

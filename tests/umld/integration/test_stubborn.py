@@ -85,7 +85,7 @@ class Answers(Case):
 
     def test_slow_answers_are_waited_for(self):
         self.boot("web", fake="slow=500")
-        self.assertIn("fake", self.call("Guest.Mconsole", name="web", command="version")["text"])
+        self.assertIn("Linux", self.call("Guest.Mconsole", name="web", command="version")["text"])
         self.assertEqual(self.call("Guest.Pause", name="web")["state"], "paused")
 
     def test_an_answer_after_the_limit_is_unresponsive_and_never_given_to_another(self):
@@ -96,7 +96,8 @@ class Answers(Case):
 
     def test_a_reply_that_is_none_is_no_answer(self):
         self.boot("web", fake="badreply")
-        self.fails("GuestUnresponsive", "Guest.Mconsole", name="web", command="version", timeoutMs=500)
+        error = self.fails("GuestError", "Guest.Mconsole", name="web", command="version", timeoutMs=500)
+        self.assertIn("malformed", error.message)
         self.assertEqual(self.runtime("web")["state"], "running")
 
     def test_one_that_dies_in_mid_reply_is_failed_and_the_caller_told(self):
@@ -137,9 +138,9 @@ class Answers(Case):
 
     def test_wrong_mconsole_commands_never_reach_the_guest(self):
         self.boot("web")
-        for command in ("haltfoo", "frobnicate", "sysrq", "version now", "halt\nreboot", "sysrq t"):
-            error = self.fails("InvalidValue", "Guest.Mconsole", name="web", command=command)
-            self.assertTrue(error.hint, command)
+        for command in ("haltfoo", "frobnicate", "version now", "stack", "sysrq t"):
+            with self.subTest(command=command):
+                self.assertTrue(self.fails("InvalidValue", "Guest.Mconsole", name="web", command=command).hint)
         self.assertEqual(self.runtime("web")["state"], "running")
 
     def test_mconsole_needs_a_running_guest(self):
@@ -148,16 +149,18 @@ class Answers(Case):
 
 
 class Floods(Case):
-    def test_a_flood_of_notifications_is_stored_in_order_and_complete(self):
+    def test_a_flood_of_notifications_is_cut_and_what_is_missing_is_told(self):
         self.boot("web", fake="flood=2000")
-        seen = []
+        told = lost = 0
         with self.client() as client:
-            query = {"since": 0, "types": ["guest.notify"], "guest": "web", "follow": True}
+            query = {"since": 0, "types": ["guest.notify", "guest.notify-lost"], "guest": "web", "follow": True}
             for reply in client.stream("Server.Subscribe", query):
-                seen.append(reply["event"]["data"]["text"])
-                if len(seen) == 2000:
+                data = reply["event"]["data"]
+                told += "text" in data
+                lost += int(data.get("count", 0))
+                if told + lost == 2000:
                     break
-        self.assertEqual(seen, [f"FLOOD={i}" for i in range(2000)])
+        self.assertGreaterEqual(told, 100)
 
     def test_a_flooding_guest_leaves_others_their_turn(self):
         self.boot("loud", fake="flood=20000", wait="none")
