@@ -42,6 +42,7 @@ def summary(values, digits=3):
         "n": len(values),
         "median": round(statistics.median(values), digits),
         "min": round(values[0], digits),
+        "p25": round(values[len(values) // 4], digits),
         "p90": round(values[min(len(values) - 1, int(len(values) * 0.9))], digits),
         "max": round(values[-1], digits),
     }

@@ -50,7 +50,7 @@ def rounds(options, d, image):
         raise bench_lib.Failed("umlctl start failed\n" + d.log_tail())
     recipe = Recipe(d, names[0])
     d.kill_all()
-    places = 2 * os.cpu_count()
+    places = 4 * os.cpu_count()
     turns = {
         "umld": lambda: umld_storm(d, names, image),
         "at once": lambda: bare_storm(d, recipe, names, image, len(names)),
