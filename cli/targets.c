@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 /* Well below the daemon's limit of connections for one user. */
-enum { BATCH = 16 };
+enum { WINDOW = 16 };
 
 struct target {
     const char *name;
@@ -96,20 +96,18 @@ static void target_report(struct cli *cli, const struct targets_verb *verb, stru
 
 int targets_run(struct cli *cli, const struct args *args, const struct targets_verb *verb)
 {
+    struct target window[WINDOW];
     struct tally tally = {0};
+    size_t sent = 0;
 
-    for (size_t from = 0; from < args->count; from += BATCH) {
-        struct target batch[BATCH] = {{.name = NULL}};
-        size_t n = args->count - from < BATCH ? args->count - from : BATCH;
-
-        for (size_t i = 0; i < n; i++) {
-            batch[i].name = args->word[from + i];
-            target_send(cli, args, verb, &batch[i]);
+    /* A sliding window: the daemon always has the next ones, and never too many. */
+    for (size_t i = 0; i < args->count; i++) {
+        for (; sent < args->count && sent < i + WINDOW; sent++) {
+            window[sent % WINDOW] = (struct target){.name = args->word[sent]};
+            target_send(cli, args, verb, &window[sent % WINDOW]);
         }
-        for (size_t i = 0; i < n; i++) {
-            target_receive(cli, verb, &batch[i]);
-            target_report(cli, verb, &batch[i], args->count > 1, &tally);
-        }
+        target_receive(cli, verb, &window[i % WINDOW]);
+        target_report(cli, verb, &window[i % WINDOW], args->count > 1, &tally);
     }
     if (tally.failed == 0)
         return 0;

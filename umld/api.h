@@ -21,6 +21,7 @@
 struct umld;       /* the daemon, umld/umld.h */
 struct api_server; /* umld/server.h */
 struct api_call;
+struct um_buf;
 
 /* In rising order: each includes the rights of those before it. */
 enum api_role { API_ROLE_NONE, API_ROLE_VIEWER, API_ROLE_OWNER, API_ROLE_ADMIN };
@@ -53,6 +54,8 @@ bool api_call_more(const struct api_call *call)
  * after-phase, and further answers to it are ignored.
  */
 void api_reply(struct api_call *call, json_t *params) um_nonnull(1);
+/* The same with params as the text of a JSON object; its memory is taken. For long replies. */
+void api_reply_text(struct api_call *call, struct um_buf *params) um_nonnull(1, 2);
 
 /*
  * One of several replies (`continues`). Only if api_call_more(). params is stolen. False when the

@@ -7,6 +7,7 @@
 #include "umld/guest.h"
 #include "vmcore/base/fd.h"
 #include "vmcore/base/kv.h"
+#include "vmcore/base/log.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -122,8 +123,8 @@ static bool live_console(struct guest *g, struct api_call *call, const char *dev
     return false;
 }
 
-/* One more look at what umlmon told: unknown devices and pts are refused before the upgrade. */
-static bool attachable(struct guest *g, struct api_call *call, const char *device)
+/* One more look at what umlmon told: unknown devices and pts are refused here. */
+static bool usable_console(struct guest *g, struct api_call *call, const char *device)
 {
     const char *name, *value, *live;
     char *copy, object[96], path[128] = "";
@@ -160,53 +161,68 @@ static bool attachable(struct guest *g, struct api_call *call, const char *devic
 
 struct attach_call {
     uint64_t call_id;
-    char name[64], object[96];
+    int64_t guest;
     struct mon_attach order;
 };
 
-/* From here on the connection is umlmon's; the daemon is out of the way. */
+static void ignore(um_unused struct umld *umld, um_unused int errnum, um_unused const char *text,
+                   um_unused void *arg)
+{
+}
+
+/* The client becomes umlmon's; what it sent behind its request is typed. */
 static void hand_over(struct guest *g, struct api_call *call, const struct mon_attach *order)
 {
+    char data[sizeof(struct mon_write) + 2048];
+    struct mon_write w = {.length = 0};
     const char *rest;
     size_t rest_len;
     um_autofd fd = api_reply_upgrade(
         call, json_pack("{s:s,s:I}", "device", order->device, "boot", (json_int_t)g->boot), &rest,
         &rest_len);
 
-    if (fd < 0 || !monitor_ask(g, MON_ATTACH, order, sizeof(*order), fd, NULL, NULL))
+    if (fd < 0 || !monitor_ask(g, MON_ATTACH, order, sizeof(*order), fd, ignore, NULL))
         return;
-    if (rest_len && !(order->flags & MON_ATTACH_READ_ONLY)) {
-        char data[sizeof(struct mon_write) + 2048];
-        struct mon_write w = {.length = (uint32_t)(rest_len > 2048 ? 2048 : rest_len)};
-
-        memcpy(w.device, order->device, sizeof(w.device));
-        memcpy(data, &w, sizeof(w));
-        memcpy(data + sizeof(w), rest, w.length);
-        if (!monitor_ask(g, MON_WRITE, data, sizeof(w) + w.length, -1, NULL, NULL))
-            return;
-    }
+    if (!rest_len || order->flags & MON_ATTACH_READ_ONLY)
+        return;
+    w.length = (uint32_t)(rest_len > 2048 ? 2048 : rest_len);
+    memcpy(w.device, order->device, sizeof(w.device));
+    memcpy(data, &w, sizeof(w));
+    memcpy(data + sizeof(w), rest, w.length);
+    if (!monitor_ask(g, MON_WRITE, data, sizeof(w) + w.length, -1, ignore, NULL))
+        um_log(UM_LOG_WARNING, "guest %s: first bytes typed into %s are lost", g->def.name,
+               order->device);
 }
 
-/* After the upgrade nothing could be told any more: so umlmon was asked whether it would refuse. */
-static void attach_checked(struct umld *umld, int errnum, const char *text, void *arg)
+static void refuse_attach(struct api_call *call, const struct guest *g, const char *device,
+                          int errnum, const char *text)
+{
+    struct um_error err;
+    char object[96];
+
+    guest_object(g, object, sizeof(object));
+    if (errnum == EBUSY || errnum == EUSERS) {
+        um_fail(&err, UM_E_BUSY, object, "device", "%s: %s", device, text);
+        if (errnum == EBUSY)
+            um_hint(&err, "watch with --read-only, or take it over with --steal");
+    } else if (errnum == ECONNRESET) {
+        um_fail(&err, UM_E_NOT_RUNNING, object, NULL, "it is ending");
+    } else {
+        um_fail_errno(&err, errnum, object, "%s", text[0] ? text : "the console refused");
+    }
+    api_reply_error(call, &err);
+}
+
+static void may_attach(struct umld *umld, int errnum, const char *text, void *arg)
 {
     struct attach_call *a = arg;
     struct api_call *call = api_call_find(umld->server, a->call_id);
-    struct guest *g = guest_find(umld, a->name);
-    struct um_error err;
+    struct guest *g = guest_by_id(umld, a->guest);
 
-    if (call && g && errnum == 0) {
+    if (call && g && errnum == 0)
         hand_over(g, call, &a->order);
-    } else if (call && errnum == EBUSY) {
-        um_fail(&err, UM_E_BUSY, a->object, "device", "%s", text);
-        um_hint(&err, "watch it: umlctl console %s %s --read-only; take over: --steal", a->name,
-                a->order.device);
-        api_reply_error(call, &err);
-    } else if (call) {
-        um_fail_errno(&err, errnum ? errnum : ESRCH, a->object, "%s",
-                      text[0] ? text : "its monitor is gone");
-        api_reply_error(call, &err);
-    }
+    else if (call && g)
+        refuse_attach(call, g, a->order.device, errnum, text);
     free(a);
 }
 
@@ -216,26 +232,24 @@ void api_console_attach(struct umld *umld, struct api_call *call, const json_t *
     const char *device = text_of(params, "device", "con0");
     const json_t *back = json_object_get(params, "back");
     struct attach_call *a;
-    struct um_error err;
 
-    if (!g || !live_console(g, call, device) || !attachable(g, call, device))
+    if (!g || !live_console(g, call, device) || !usable_console(g, call, device))
         return;
     a = calloc(1, sizeof(*a));
-    if (a) {
-        a->call_id = api_call_id(call);
-        snprintf(a->name, sizeof(a->name), "%s", g->def.name);
-        guest_object(g, a->object, sizeof(a->object));
-        a->order.back = json_is_integer(back) ? (int64_t)json_integer_value(back) : 0;
-        a->order.flags =
-            (json_is_true(json_object_get(params, "readOnly")) ? MON_ATTACH_READ_ONLY : 0u) |
-            (json_is_true(json_object_get(params, "steal")) ? MON_ATTACH_STEAL : 0u);
-        snprintf(a->order.device, sizeof(a->order.device), "%s", device);
-        if (monitor_ask(g, MON_CHECK, &a->order, sizeof(a->order), -1, attach_checked, a))
-            return;
+    if (!a)
+        abort();
+    a->call_id = api_call_id(call);
+    a->guest = g->id;
+    a->order.back = json_is_integer(back) ? (int64_t)json_integer_value(back) : 0;
+    snprintf(a->order.device, sizeof(a->order.device), "%s", device);
+    a->order.flags =
+        (json_is_true(json_object_get(params, "readOnly")) ? MON_ATTACH_READ_ONLY : 0u) |
+        (json_is_true(json_object_get(params, "steal")) ? MON_ATTACH_STEAL : 0u);
+    /* Asked first, because after the upgrade no error can be told. */
+    if (!monitor_ask(g, MON_MAY_ATTACH, &a->order, sizeof(a->order), -1, may_attach, a)) {
+        free(a);
+        refuse_attach(call, g, device, EUSERS, "its monitor is busy");
     }
-    free(a);
-    um_fail(&err, UM_E_BUSY, g->def.name, NULL, "its monitor is busy");
-    api_reply_error(call, &err);
 }
 
 struct ask_call {
@@ -283,7 +297,7 @@ void api_console_resize(struct umld *umld, struct api_call *call, const json_t *
                            .columns =
                                (uint16_t)json_integer_value(json_object_get(params, "columns"))};
 
-    if (!g || !live_console(g, call, device))
+    if (!g || !live_console(g, call, device) || !usable_console(g, call, device))
         return;
     snprintf(r.device, sizeof(r.device), "%s", device);
     ask_for(g, call, MON_RESIZE, &r, sizeof(r));
@@ -296,7 +310,7 @@ void api_console_send(struct umld *umld, struct api_call *call, const json_t *pa
     char data[MON_MESSAGE_MAX];
     struct mon_write w = {.length = (uint32_t)strlen(text)};
 
-    if (!g || !live_console(g, call, device))
+    if (!g || !live_console(g, call, device) || !usable_console(g, call, device))
         return;
     snprintf(w.device, sizeof(w.device), "%s", device);
     memcpy(data, &w, sizeof(w));
@@ -340,6 +354,29 @@ static json_t *utf8_text(const char *data, size_t len, size_t *ret_used)
     return json;
 }
 
+/* No log at all: of a guest that never ran, or a console that has not been there yet? */
+static bool may_be_empty(struct guest *g, struct api_call *call, const char *device, int64_t boot,
+                         bool boot_given)
+{
+    char name[32], object[96];
+    bool known = strcmp(device, "con0") == 0;
+    struct um_error err;
+
+    for (size_t i = 0; i < g->def.device_count && !known; i++)
+        known = strcmp(device_name(&g->def.devices[i], name, sizeof(name)), device) == 0;
+    if (known && !boot_given)
+        return true;
+    guest_object(g, object, sizeof(object));
+    if (known)
+        um_fail(&err, UM_E_NOT_FOUND, object, "boot", "no log of %s and boot %" PRId64 " is kept",
+                device, boot);
+    else
+        um_fail(&err, UM_E_NOT_FOUND, object, "device", "it has no console \"%s\"", device);
+    um_hint(&err, "see: umlctl show %s", g->def.name);
+    api_reply_error(call, &err);
+    return false;
+}
+
 void api_console_read(struct umld *umld, struct api_call *call, const json_t *params)
 {
     struct guest *g = guest_of(umld, call, params);
@@ -363,10 +400,18 @@ void api_console_read(struct umld *umld, struct api_call *call, const json_t *pa
         api_reply_error(call, &err);
         return;
     }
+    if (!log.count && !may_be_empty(g, call, device, which, json_is_integer(boot)))
+        return;
     size = console_log_bytes(&log);
     offset = offset < 0 ? (size + offset > 0 ? size + offset : 0) : offset > size ? size : offset;
     data = malloc(room);
     n = data ? console_log_read(dir, device, &log, offset, data, room) : -1;
+    if (n < 0 && errno == ENOENT) {
+        /* Rotated away since it was looked at. */
+        console_log_done(&log);
+        if (console_log_scan(dir, device, which, &log, &err) == UM_OK)
+            n = console_log_read(dir, device, &log, offset, data, room);
+    }
     console_log_done(&log);
     if (n < 0) {
         um_fail_errno(&err, errno, device, "its log cannot be read");

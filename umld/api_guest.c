@@ -49,15 +49,17 @@ static struct guest *guest_of(struct umld *umld, struct api_call *call, const js
 
 static void list_one(struct guest *g, void *arg)
 {
-    json_array_append_new(arg, guest_json(g));
+    guest_json_text(g, arg);
 }
 
 void api_guest_list(struct umld *umld, struct api_call *call, um_unused const json_t *params)
 {
-    json_t *list = json_array();
+    struct um_buf text = UM_BUF_INIT;
 
-    guest_each(umld, list_one, list);
-    api_reply(call, json_pack("{s:o}", "guests", list));
+    um_buf_puts(&text, "{\"guests\":[");
+    guest_each(umld, list_one, &text);
+    um_buf_puts(&text, "]}");
+    api_reply_text(call, &text);
 }
 
 void api_guest_get(struct umld *umld, struct api_call *call, const json_t *params)
@@ -82,6 +84,16 @@ static bool paths_fit(struct umld *umld, const char *name, struct um_error *err)
             umld->paths.run_dir, name, len);
     um_hint(err, "use a name %zu bytes shorter, or a shorter run directory", len - 107);
     return false;
+}
+
+/* Problems of a definition, which know the field but not whose it is. */
+static void refuse_definition(struct api_call *call, const char *name, struct um_error *errors,
+                              size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!errors[i].object[0])
+            snprintf(errors[i].object, sizeof(errors[i].object), "guest \"%.63s\"", name);
+    api_reply_errors(call, errors, count);
 }
 
 void api_guest_create(struct umld *umld, struct api_call *call, const json_t *params)
@@ -110,11 +122,11 @@ void api_guest_create(struct umld *umld, struct api_call *call, const json_t *pa
     if (!guest_definition_from_json(json, text_of(params, "cwd"), api_call_uid(call), &def, errors,
                                     PROBLEMS_MAX, &count) ||
         count) {
-        api_reply_errors(call, errors, count);
+        refuse_definition(call, name, errors, count);
     } else {
         guest_definition_check_files(&def, errors, PROBLEMS_MAX, &count);
         if (count) {
-            api_reply_errors(call, errors, count);
+            refuse_definition(call, name, errors, count);
         } else if (flag_of(params, "dryRun") && !guest_find(umld, def.name)) {
             /* As it would be: a guest that is nowhere. */
             struct guest would = {.def = def, .wait_status = -1, .cpu = -1, .asked = ""};
@@ -125,7 +137,7 @@ void api_guest_create(struct umld *umld, struct api_call *call, const json_t *pa
         } else {
             reply = json_pack("{s:o,s:b}", "guest", guest_json(g), "changed", 1);
             if (id && subject)
-                request_remember(umld, id, "Guest.Create", subject, reply);
+                request_remember(umld, api_call_uid(call), id, "Guest.Create", subject, reply);
             api_reply(call, reply);
         }
     }
@@ -201,7 +213,7 @@ void api_guest_update(struct umld *umld, struct api_call *call, const json_t *pa
     if (changed && !flag_of(params, "dryRun") && guest_redefine(g, &def, &errors[0]))
         count = 1;
     if (count)
-        api_reply_errors(call, errors, count);
+        refuse_definition(call, g->def.name, errors, count);
     else
         api_reply(call, json_pack("{s:o,s:b}", "guest", guest_json(g), "changed", changed));
     guest_definition_done(&def);
@@ -241,6 +253,24 @@ static void verb(struct guest *g, struct api_call *call, enum guest_event event,
     guest_wait_add(g, call, wait);
 }
 
+/* wait=none: the answer is that the wish is stored. */
+static void start_unattended(struct guest *g, struct api_call *call, const struct guest_wait *wait,
+                             bool changed)
+{
+    char job[24];
+    json_t *reply = json_pack("{s:b,s:s,s:b,s:s*}", "changed", changed, "state",
+                              guest_state_info(g->state)->name, "ready", g->ready, "job",
+                              wait->job ? jobs_id_text(wait->job, job, sizeof(job)) : NULL);
+
+    if (changed)
+        guest_post(g, GUEST_U_START);
+    jobs_end(g->umld, wait->job, NULL);
+    if (wait->request_id)
+        request_remember(g->umld, api_call_uid(call), wait->request_id, wait->request_method,
+                         g->def.name, reply);
+    api_reply(call, reply);
+}
+
 void api_guest_start(struct umld *umld, struct api_call *call, const json_t *params)
 {
     struct guest *g = guest_of(umld, call, params);
@@ -252,7 +282,6 @@ void api_guest_start(struct umld *umld, struct api_call *call, const json_t *par
                               .request_id = id,
                               .request_method = "Guest.Start"};
     bool running, changed;
-    char job[24];
 
     if (!g || request_repeated(umld, call, id, "Guest.Start", g->def.name))
         return;
@@ -266,12 +295,7 @@ void api_guest_start(struct umld *umld, struct api_call *call, const json_t *par
     if (changed)
         wait.job = jobs_begin(umld, "guest.start", g->def.name, api_call_uid(call), NULL, NULL);
     if (until && strcmp(until, "none") == 0) {
-        if (changed)
-            guest_post(g, GUEST_U_START);
-        jobs_end(umld, wait.job, NULL);
-        api_reply(call, json_pack("{s:b,s:s,s:b,s:s*}", "changed", changed, "state",
-                                  guest_state_info(g->state)->name, "ready", g->ready, "job",
-                                  wait.job ? jobs_id_text(wait.job, job, sizeof(job)) : NULL));
+        start_unattended(g, call, &wait, changed);
         return;
     }
     if (until && strcmp(until, "kernel") == 0)
@@ -312,7 +336,7 @@ void api_guest_remove(struct umld *umld, struct api_call *call, const json_t *pa
 {
     const char *name = text_of(params, "name");
     struct guest *g = guest_find(umld, name);
-    struct guest_wait wait = {.goal = GOAL_STOPPED, .timeout_ms = STOP_TIMEOUT_MS, .remove = true};
+    struct guest_wait wait = {.goal = GOAL_REMOVED, .timeout_ms = STOP_TIMEOUT_MS};
     struct um_error err;
     char object[96];
 
@@ -373,10 +397,14 @@ void api_guest_resume(struct umld *umld, struct api_call *call, const json_t *pa
 
     if (!g)
         return;
-    if (g->state == GUEST_RUNNING || guest_next(g->state, GUEST_U_RESUME).defined)
-        verb(g, call, GUEST_U_RESUME, g->state != GUEST_RUNNING, &wait);
-    else
+    if (!guest_next(g->state, GUEST_U_RESUME).defined) {
         refuse(g, call, "resume", NULL);
+        return;
+    }
+    /* Sent in any case: a pause may be under way, or its kernel was stopped by somebody else. */
+    wait.changed = g->state != GUEST_RUNNING || strcmp(g->asked, "pause") == 0;
+    guest_post(g, GUEST_U_RESUME);
+    guest_wait_add(g, call, &wait);
 }
 
 void api_guest_wait(struct umld *umld, struct api_call *call, const json_t *params)

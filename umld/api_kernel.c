@@ -61,6 +61,7 @@ void api_kernel_probe(struct umld *umld, struct api_call *call, const json_t *pa
 {
     const char *kernel = json_string_value(json_object_get(params, "kernel"));
     struct kernel_entry *e = kernels_find(umld->kernels, kernel);
+    bool known = e != NULL;
     struct um_error err;
 
     if (!e && kernel[0] == '/')
@@ -70,7 +71,7 @@ void api_kernel_probe(struct umld *umld, struct api_call *call, const json_t *pa
         um_hint(&err, "see umlctl kernel list");
     }
     if (e)
-        probe_for_call(umld, call, e, false, false);
+        probe_for_call(umld, call, e, false, !known);
     else
         api_reply_error(call, &err);
 }

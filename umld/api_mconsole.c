@@ -41,7 +41,8 @@ static void answered(enum um_code code, int32_t status, const char *text, size_t
     free(c);
     if (!call)
         return;
-    if (code == UM_OK || code == UM_E_GUEST_ERROR) {
+    /* Without a status it is not the guest's answer but what is wrong with it. */
+    if (code == UM_OK || (code == UM_E_GUEST_ERROR && status != 0)) {
         api_reply(call,
                   json_pack("{s:o,s:i}", "text", safe_text(text, len), "status", (int)status));
         return;
@@ -82,11 +83,13 @@ void api_guest_mconsole(struct umld *umld, struct api_call *call, const json_t *
         code = guest_mconsole(g, verb, command.data,
                               json_is_integer(timeout) ? (int)json_integer_value(timeout)
                                                        : mconsole_verb_info(verb)->timeout_ms,
-                              answered, c, &err);
+                              false, answered, c, &err);
         if (code)
             free(c);
     }
     um_buf_done(&command);
-    if (code)
-        api_reply_error(call, &err);
+    if (!code)
+        return;
+    snprintf(err.object, sizeof(err.object), "%s", object);
+    api_reply_error(call, &err);
 }

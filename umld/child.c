@@ -14,6 +14,7 @@
 
 struct child {
     struct umld *umld;
+    struct child *next;
     pid_t pid;
     int pidfd, out;
     struct um_watch *pid_watch, *out_watch;
@@ -29,6 +30,12 @@ struct child {
 
 static void child_free(struct child *c)
 {
+    struct child **link = &c->umld->children;
+
+    while (*link && *link != c)
+        link = &(*link)->next;
+    if (*link)
+        *link = c->next;
     um_watch_free(c->pid_watch);
     um_watch_free(c->out_watch);
     um_timer_free(c->limit);
@@ -38,6 +45,16 @@ static void child_free(struct child *c)
     um_buf_done(&c->line);
     free(c);
 }
+
+static void close_output(struct child *c)
+{
+    /* The watch first: the descriptor's number may be somebody else's at once. */
+    um_watch_free(c->out_watch);
+    c->out_watch = NULL;
+    um_fd_close(&c->out);
+}
+
+enum { CANCEL_GRACE_MS = 2000 }; /* what a cancelled one gets to clean up */
 
 /* The exit and the end of the output arrive in either order. */
 static void finish_if_over(struct child *c)
@@ -77,9 +94,7 @@ static void on_output(int fd, um_unused unsigned ready, void *arg)
         take_lines(c, data, (size_t)n);
         return;
     }
-    um_watch_free(c->out_watch);
-    c->out_watch = NULL;
-    um_fd_close(&c->out);
+    close_output(c);
     finish_if_over(c);
 }
 
@@ -93,8 +108,15 @@ static void on_exit_seen(um_unused int fd, um_unused unsigned ready, void *arg)
     um_watch_set(c->pid_watch, 0);
     /* A grandchild that kept the pipe does not keep us: what is there is read, no more. */
     if (c->expired)
-        um_fd_close(&c->out);
+        close_output(c);
     finish_if_over(c);
+}
+
+/* Its session is its own, so its number is its group's; not reaped, it is nobody else's. */
+static void signal_group(struct child *c, int signo)
+{
+    if (!c->exited)
+        kill(-c->pid, signo);
 }
 
 static void on_limit(void *arg)
@@ -102,19 +124,30 @@ static void on_limit(void *arg)
     struct child *c = arg;
 
     c->expired = true;
-    child_cancel(c);
+    signal_group(c, SIGKILL);
     if (c->exited) {
-        um_watch_free(c->out_watch);
-        c->out_watch = NULL;
-        um_fd_close(&c->out);
+        close_output(c);
         finish_if_over(c);
     }
 }
 
 void child_cancel(struct child *c)
 {
-    if (!c->exited)
-        um_pidfd_signal(c->pidfd, SIGKILL);
+    signal_group(c, SIGTERM);
+    um_timer_arm(c->limit, CANCEL_GRACE_MS * UM_MS_NS);
+}
+
+void children_end(struct umld *umld)
+{
+    while (umld->children) {
+        struct child *c = umld->children;
+
+        signal_group(c, SIGKILL);
+        if (!c->exited)
+            waitpid(c->pid, NULL, 0);
+        c->done(umld, -1, "", c->arg);
+        child_free(c);
+    }
 }
 
 static bool watch_child(struct child *c, int64_t limit_ms)
@@ -165,6 +198,8 @@ enum um_code child_run(struct umld *umld, const struct child_spec *spec, struct 
     }
     c->out = in;
     in = -1;
+    c->next = umld->children;
+    umld->children = c;
     if (!um_fd_set_nonblock(c->out, true) || !watch_child(c, spec->limit_ms)) {
         kill(c->pid, SIGKILL);
         waitpid(c->pid, NULL, 0);

@@ -29,7 +29,9 @@ struct child_spec {
 
 enum um_code child_run(struct umld *umld, const struct child_spec *spec, struct child **ret,
                        struct um_error *err) um_nonnull(1, 2, 3) um_check;
-/* Kill it; done is called all the same when it is gone. */
+/* Ask it and its children to end, soon with force; done is called all the same when it is gone. */
 void child_cancel(struct child *c) um_nonnull(1);
+/* The daemon is ending: kill all there are; done is called for each, with -1. */
+void children_end(struct umld *umld) um_nonnull(1);
 
 #endif

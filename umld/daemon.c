@@ -4,6 +4,7 @@
  * events, send replies.
  */
 #include "umld/balance.h"
+#include "umld/child.h"
 #include "umld/db.h"
 #include "umld/events.h"
 #include "umld/failpoint.h"
@@ -53,15 +54,17 @@ static bool cannot_store(struct umld *umld)
 static bool after(void *arg)
 {
     struct umld *umld = arg;
-    bool more;
+    bool more, dirty;
 
     guests_drain(umld->guests);
     guests_store(umld->guests);
-    if (db_dirty(umld->db))
+    dirty = db_dirty(umld->db);
+    if (dirty)
         failpoint("before-commit");
     if (!db_commit(umld->db))
         return cannot_store(umld);
-    failpoint("after-commit");
+    if (dirty)
+        failpoint("after-commit");
     api_server_hold(umld->server, false);
     more = guests_effects(umld->guests);
     /*
@@ -113,8 +116,11 @@ static enum um_code take_lock(const char *dir, const char *what, int *ret_fd, st
     return UM_OK;
 }
 
-static enum um_code own_directory(const char *path, mode_t mode, struct um_error *err)
+/* user: whom umld will become; a directory of an earlier run is theirs already. */
+static enum um_code own_directory(const char *path, mode_t mode, const char *user,
+                                  struct um_error *err)
 {
+    const struct passwd *pw = user ? getpwnam(user) : NULL;
     struct stat st;
     enum um_code code = um_mkdir_parents(path, mode, err);
 
@@ -122,21 +128,22 @@ static enum um_code own_directory(const char *path, mode_t mode, struct um_error
         return code;
     /* /tmp/umld-UID may have been made by somebody else first. */
     if (lstat(path, &st) < 0 || !S_ISDIR(st.st_mode) ||
-        (st.st_uid != geteuid() && geteuid() != 0)) {
+        (st.st_uid != geteuid() && (!pw || st.st_uid != pw->pw_uid))) {
         um_fail(err, UM_E_DENIED, path, NULL, "is not a directory of this user");
         return um_hint(err, "remove it, or set UMLD_RUN_DIR and UMLD_STATE_DIR");
     }
     return UM_OK;
 }
 
-static enum um_code make_top_directories(const struct umld *umld, struct um_error *err)
+static enum um_code make_top_directories(const struct umld *umld, const char *user,
+                                         struct um_error *err)
 {
-    enum um_code code = own_directory(umld->paths.run_dir, 0700, err);
+    enum um_code code = own_directory(umld->paths.run_dir, 0700, user, err);
 
     /* Everybody may reach the socket of system mode; what they may do is decided inside. */
     if (!code && chmod(umld->paths.run_dir, umld->system ? 0755 : 0700) < 0)
         code = um_fail_errno(err, errno, umld->paths.run_dir, "cannot set its mode");
-    return code ? code : own_directory(umld->paths.state_dir, 0700, err);
+    return code ? code : own_directory(umld->paths.state_dir, 0700, user, err);
 }
 
 static enum um_code make_inner_directories(const struct umld *umld, struct um_error *err)
@@ -172,6 +179,8 @@ static void raise_limits(void)
 {
     struct rlimit limit;
 
+    /* A limit on the size of files is an error of writing, not the daemon's end. */
+    signal(SIGXFSZ, SIG_IGN);
     /* A guest costs the daemon a few descriptors; hundreds need more than the usual 1024. */
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
         limit.rlim_cur = limit.rlim_max;
@@ -229,7 +238,7 @@ enum um_code umld_start(const struct umld_options *options, struct umld **ret, s
     umld->started_ns = um_clock_wall_ns();
     umask(077);
     raise_limits();
-    code = make_top_directories(umld, err);
+    code = make_top_directories(umld, options->user, err);
     if (!code && options->user)
         code = become(umld, options->user, err);
     if (!code)
@@ -292,6 +301,7 @@ void umld_free(struct umld *umld)
         return;
     if (umld->server)
         unlink(umld->paths.socket);
+    children_end(umld);
     guests_adopt_done(umld);
     guests_free(umld->guests);
     api_server_free(umld->server);

@@ -3,12 +3,14 @@
  * row per check; each says what is wrong and what to do.
  */
 #include "schemas/api_rows.h"
+#include "umld/child.h"
 #include "umld/kernels.h"
 #include "vmcore/base/fd.h"
 #include "vmcore/base/str.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -18,7 +20,6 @@
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/statvfs.h>
-#include <sys/sysinfo.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -70,26 +71,6 @@ static void check_busybox(um_unused struct umld *umld, struct finding *f)
 {
     check_program(f, "busybox", "busybox-static",
                   "busybox is missing: no busybox image can be built");
-}
-
-/* A user namespace is made for real: sysctls alone do not tell. */
-static void check_userns(um_unused struct umld *umld, struct finding *f)
-{
-    char bwrap[PATH_MAX], command[PATH_MAX + 128];
-    struct um_error err;
-
-    if (um_paths_program("bwrap", "bubblewrap", bwrap, sizeof(bwrap), &err)) {
-        found(f, "warning", NULL, "not tried: bubblewrap is missing");
-        return;
-    }
-    snprintf(command, sizeof(command),
-             "%s --unshare-all --die-with-parent --ro-bind / / --proc /proc --dev /dev true 2>&1",
-             bwrap);
-    if (system(command) == 0)
-        found(f, "ok", NULL, "user, pid and network namespaces can be made");
-    else
-        found(f, "problem", "sysctl kernel.unprivileged_userns_clone=1, or run umld as root",
-              "bubblewrap cannot make its namespaces here");
 }
 
 static void check_tmp_exec(um_unused struct umld *umld, struct finding *f)
@@ -157,21 +138,33 @@ static void check_ptrace(um_unused struct umld *umld, struct finding *f)
                   : "");
 }
 
+/* What can be had without swapping; the page cache is not in the way. */
+static int64_t available_kib(void)
+{
+    char *text;
+    const char *at;
+    int64_t kib = -1;
+
+    if (um_file_read("/proc/meminfo", 65536, &text, NULL, NULL))
+        return -1;
+    at = strstr(text, "MemAvailable:");
+    if (at)
+        kib = strtoll(at + strlen("MemAvailable:"), NULL, 10);
+    free(text);
+    return kib;
+}
+
 static void check_memory(um_unused struct umld *umld, struct finding *f)
 {
-    struct sysinfo info;
-    unsigned long long megabytes;
+    int64_t megabytes = available_kib() >> 10;
 
-    if (sysinfo(&info) < 0) {
-        found(f, "warning", NULL, "cannot be read: %s", strerror(errno));
-        return;
-    }
-    megabytes = (unsigned long long)info.freeram * info.mem_unit >> 20;
-    if (megabytes < 128)
+    if (megabytes < 0)
+        found(f, "warning", NULL, "cannot be read");
+    else if (megabytes < 128)
         found(f, "warning", "guest memory that cannot be had ends a guest with a panic",
-              "only %llu MiB are free", megabytes);
+              "only %" PRId64 " MiB are available", megabytes);
     else
-        found(f, "ok", NULL, "%llu MiB free", megabytes);
+        found(f, "ok", NULL, "%" PRId64 " MiB available", megabytes);
 }
 
 static void check_disk(struct umld *umld, struct finding *f)
@@ -229,10 +222,9 @@ static const struct {
     const char *name;
     void (*check)(struct umld *umld, struct finding *f);
 } checks[] = {
-    {"programs", check_libexec},   {"bubblewrap", check_bwrap},     {"namespaces", check_userns},
-    {"ptrace", check_ptrace},      {"exec memory", check_tmp_exec}, {"memory", check_memory},
-    {"map count", check_mapcount}, {"state disk", check_disk},      {"mke2fs", check_mke2fs},
-    {"busybox", check_busybox},
+    {"programs", check_libexec},     {"bubblewrap", check_bwrap}, {"ptrace", check_ptrace},
+    {"exec memory", check_tmp_exec}, {"memory", check_memory},    {"map count", check_mapcount},
+    {"state disk", check_disk},      {"mke2fs", check_mke2fs},    {"busybox", check_busybox},
 };
 
 static json_t *check_json(const char *name, const struct finding *f)
@@ -268,6 +260,56 @@ static void kernel_checked(struct umld *umld, const struct kernel_entry *entry,
     free(d);
 }
 
+static void append(struct doctor *d, const char *name, const struct finding *f)
+{
+    json_array_append_new(d->checks, check_json(name, f));
+}
+
+static void namespaces_tried(struct umld *umld, int wait_status, um_unused const char *output,
+                             void *arg)
+{
+    struct finding f;
+
+    if (wait_status == 0)
+        found(&f, "ok", NULL, "user, pid and network namespaces can be made");
+    else
+        found(&f, "problem", "sysctl kernel.unprivileged_userns_clone=1, or run umld as root",
+              "bubblewrap cannot make its namespaces here");
+    append(arg, "namespaces", &f);
+    /* Last, because a first probe takes a second or two. */
+    kernels_resolve(umld, NULL, kernel_checked, arg);
+}
+
+/* Namespaces are made for real: sysctls alone do not tell. */
+static void try_namespaces(struct umld *umld, struct doctor *d)
+{
+    char bwrap[PATH_MAX];
+    const char *argv[] = {bwrap,
+                          "--unshare-all",
+                          "--die-with-parent",
+                          "--ro-bind",
+                          "/",
+                          "/",
+                          "--proc",
+                          "/proc",
+                          "--dev",
+                          "/dev",
+                          "true",
+                          NULL};
+    struct child_spec spec = {
+        .argv = argv, .limit_ms = 10000, .output_max = 4096, .done = namespaces_tried, .arg = d};
+    struct um_error err;
+    struct child *child;
+    struct finding f;
+
+    if (um_paths_program("bwrap", "bubblewrap", bwrap, sizeof(bwrap), &err) == UM_OK &&
+        child_run(umld, &spec, &child, &err) == UM_OK)
+        return;
+    found(&f, "warning", NULL, "not tried: %s", err.message);
+    append(d, "namespaces", &f);
+    kernels_resolve(umld, NULL, kernel_checked, d);
+}
+
 void api_server_doctor(struct umld *umld, struct api_call *call, um_unused const json_t *params)
 {
     struct doctor *d = calloc(1, sizeof(*d));
@@ -280,8 +322,7 @@ void api_server_doctor(struct umld *umld, struct api_call *call, um_unused const
         struct finding f = {.result = "ok"};
 
         checks[i].check(umld, &f);
-        json_array_append_new(d->checks, check_json(checks[i].name, &f));
+        append(d, checks[i].name, &f);
     }
-    /* Last, because a first probe takes a second or two. */
-    kernels_resolve(umld, NULL, kernel_checked, d);
+    try_namespaces(umld, d);
 }

@@ -13,11 +13,13 @@ enum {
     EVENTS_KEEP = 100000, /* rows kept */
     EVENTS_SLACK = 1000,  /* pruned in steps of this many */
     EVENTS_BATCH = 256,   /* rows sent to one subscriber per round */
-    SUBSCRIBERS_MAX = 64
+    SUBSCRIBERS_MAX = 256,
+    SUBSCRIBERS_PER_UID = 32
 };
 
 struct subscriber {
     uint64_t call_id;
+    uid_t uid;
     int64_t sent; /* last sequence number looked at */
     bool follow;
     bool blocked; /* its socket is full: wait for the drain callback */
@@ -236,6 +238,16 @@ void events_after(struct events *events)
         um_timer_arm(events->again, 0);
 }
 
+/* No user may take all the places. */
+static bool room_for(const struct events *events, uid_t uid)
+{
+    int own = 0;
+
+    for (const struct subscriber *s = events->subscribers; s; s = s->next)
+        own += s->uid == uid;
+    return events->subscriber_count < SUBSCRIBERS_MAX && own < SUBSCRIBERS_PER_UID;
+}
+
 void api_server_subscribe(struct umld *umld, struct api_call *call, const json_t *params)
 {
     struct events *events = umld->events;
@@ -250,14 +262,17 @@ void api_server_subscribe(struct umld *umld, struct api_call *call, const json_t
         api_reply_error(call, &err);
         return;
     }
-    s = events->subscriber_count < SUBSCRIBERS_MAX ? calloc(1, sizeof(*s)) : NULL;
+    s = room_for(events, api_call_uid(call)) ? calloc(1, sizeof(*s)) : NULL;
     if (!s) {
-        um_fail(&err, UM_E_NO_RESOURCES, "events", NULL, "%d subscribers are connected already",
-                events->subscriber_count);
+        um_fail(&err, UM_E_NO_RESOURCES, "events", NULL,
+                "enough subscribers are connected already");
+        um_hint(&err, "%d in all and %d of one user are served at the same time", SUBSCRIBERS_MAX,
+                SUBSCRIBERS_PER_UID);
         api_reply_error(call, &err);
         return;
     }
     s->call_id = api_call_id(call);
+    s->uid = api_call_uid(call);
     s->follow = json_is_true(json_object_get(params, "follow"));
     s->sent = json_is_integer(since) ? json_integer_value(since) : events->last;
     s->guest = guest ? strdup(guest) : NULL;

@@ -19,8 +19,8 @@ struct guests {
     struct guest *by_name[BUCKETS];
     struct guest **list; /* in the order of creation; internal ones are not here */
     int count, room;
+    struct guest *internal; /* by next_name */
     struct guest *active;
-    int slots_used; /* guests booting now */
 };
 
 static unsigned bucket_of(const char *name)
@@ -43,12 +43,13 @@ struct guests *guests_new(struct umld *umld)
 
 static void guest_free(struct guest *g)
 {
-    guest_waiters_end(g);
+    guest_waiters_drop(g);
     monitor_close(g);
     guest_lanes_close(g);
     guest_plan_free(g);
     um_timer_free(g->limit);
     um_timer_free(g->step);
+    um_timer_free(g->notify_timer);
     guest_definition_done(&g->def);
     free(g->kernel_path);
     free(g->cause);
@@ -57,10 +58,31 @@ static void guest_free(struct guest *g)
     free(g);
 }
 
+/* Internal guests do not outlive the daemon: nobody would know them. */
+static void end_internal(struct guests *guests)
+{
+    char path[GUEST_PATH_SIZE];
+
+    while (guests->internal) {
+        struct guest *g = guests->internal;
+
+        guests->internal = g->next_name;
+        monitor_end_now(g);
+        um_remove_tree(guest_path(g, GUEST_PATH_DIR, path));
+        um_remove_tree(guest_path(g, GUEST_PATH_STATE, path));
+        g->end.kind =
+            POLICY_END_SPAWN; /* its end says nothing about what it was made to find out */
+        if (g->on_end)
+            g->on_end(g, g->internal_arg);
+        guest_free(g);
+    }
+}
+
 void guests_free(struct guests *guests)
 {
     if (!guests)
         return;
+    end_internal(guests);
     /* What answers a cut-off command looks its guest up: all must still be there. */
     for (int i = 0; i < guests->count; i++)
         guest_lanes_close(guests->list[i]);
@@ -141,7 +163,10 @@ void guest_post(struct guest *g, enum guest_event event)
 {
     if (g->removed)
         return;
-    if (g->inbox_count == GUEST_INBOX_MAX) {
+    /* A hostile kernel can say M_ as often as it likes; the rest must find room all the same. */
+    bool told = event >= GUEST_M_UP && event <= GUEST_M_RESUMED;
+
+    if (g->inbox_count >= (told ? GUEST_INBOX_TOLD_MAX : GUEST_INBOX_MAX)) {
         um_log(UM_LOG_ERROR, "guest %s: inbox full, %s dropped", g->def.name,
                guest_event_name(event));
         return;
@@ -150,9 +175,15 @@ void guest_post(struct guest *g, enum guest_event event)
     activate(g);
 }
 
+void guest_expire(struct guest *g)
+{
+    g->expired_in = g->state;
+    guest_post(g, GUEST_T_EXPIRED);
+}
+
 static void limit_expired(void *arg)
 {
-    guest_post(arg, GUEST_T_EXPIRED);
+    guest_expire(arg);
 }
 
 static void step_expired(void *arg)
@@ -204,7 +235,7 @@ bool guests_add(struct guests *guests, struct guest *g)
 
 static void guests_take_out(struct guests *guests, struct guest *g)
 {
-    struct guest **link = &guests->by_name[bucket_of(g->def.name)];
+    struct guest **link = g->id ? &guests->by_name[bucket_of(g->def.name)] : &guests->internal;
 
     while (*link && *link != g)
         link = &(*link)->next_name;
@@ -274,6 +305,7 @@ enum um_code guest_create(struct umld *umld, struct guest_definition *def, struc
         return um_fail(err, UM_E_NO_RESOURCES, object, NULL,
                        "cannot be stored (see the daemon's log)");
     }
+    guest_touch(g); /* also says in which life of the host it was made */
     events_emit(umld, "guest.defined", g->def.name, NULL);
     um_log(UM_LOG_INFO, "guest %s: defined", g->def.name);
     *ret = g;
@@ -287,6 +319,8 @@ enum um_code guest_create_internal(struct umld *umld, struct guest_definition *d
 
     if (!g)
         return um_fail(err, UM_E_NO_RESOURCES, "probe guest", NULL, "out of memory");
+    g->next_name = umld->guests->internal;
+    umld->guests->internal = g;
     *ret = g;
     return UM_OK;
 }
@@ -337,7 +371,9 @@ void guests_drain(struct guests *guests)
         memcpy(events, g->inbox, count);
         g->inbox_count = 0;
         for (unsigned i = 0; i < count; i++)
-            guest_step(g, (enum guest_event)events[i]);
+            /* A limit that passed in the round in which its state ended is over. */
+            if (events[i] != GUEST_T_EXPIRED || g->expired_in == g->state)
+                guest_step(g, (enum guest_event)events[i]);
         if (count)
             guest_waiters_check(g);
     }
@@ -348,37 +384,6 @@ void guests_store(struct guests *guests)
     for (struct guest *g = guests->active; g; g = g->next_active)
         if (g->dirty && !g->removed)
             guest_store(g);
-}
-
-bool guest_slot_take(struct guest *g, int limit)
-{
-    struct guests *guests = g->umld->guests;
-
-    if (!g->has_slot && guests->slots_used >= limit) {
-        g->wants_slot = true;
-        return false;
-    }
-    if (!g->has_slot)
-        guests->slots_used++;
-    g->has_slot = true;
-    g->wants_slot = false;
-    return true;
-}
-
-void guest_slot_release(struct guest *g)
-{
-    struct guests *guests = g->umld->guests;
-
-    g->wants_slot = false;
-    if (!g->has_slot)
-        return;
-    g->has_slot = false;
-    guests->slots_used--;
-    for (int i = 0; i < guests->count; i++)
-        if (guests->list[i]->wants_slot) {
-            guest_effect(guests->list[i], EFFECT_PREPARE);
-            return;
-        }
 }
 
 static const struct {
@@ -406,6 +411,7 @@ static void forget(struct guests *guests, struct guest *g)
 
     um_remove_tree(guest_path(g, GUEST_PATH_DIR, path));
     um_remove_tree(guest_path(g, GUEST_PATH_STATE, path));
+    guest_waiters_end(g);
     if (on_end)
         on_end(g, g->internal_arg);
     guests_take_out(guests, g);
@@ -426,21 +432,38 @@ static void run_effects(struct guest *g)
     failpoint_guest("done", g);
 }
 
-bool guests_effects(struct guests *guests)
+/*
+ * The active guests, those that were removed already gone: their directories must be away before
+ * another guest of the same name makes its own.
+ */
+static struct guest *take_active(struct guests *guests)
 {
-    struct guest *list = guests->active;
-    bool more = false;
+    struct guest *list = guests->active, **link = &list;
 
     guests->active = NULL;
+    while (*link) {
+        struct guest *g = *link;
+
+        if (!g->removed) {
+            link = &g->next_active;
+            continue;
+        }
+        *link = g->next_active;
+        forget(guests, g);
+    }
+    return list;
+}
+
+bool guests_effects(struct guests *guests)
+{
+    struct guest *list = take_active(guests);
+    bool more = false;
+
     while (list) {
         struct guest *g = list;
 
         list = g->next_active;
         g->active = false;
-        if (g->removed) {
-            forget(guests, g);
-            continue;
-        }
         run_effects(g);
         if (g->dirty || g->inbox_count || g->effects)
             activate(g);

@@ -22,7 +22,7 @@
 #include "vmcore/guest/state.h"
 #include "vmcore/monitor/proto.h"
 
-enum { GUEST_INBOX_MAX = 32 };
+enum { GUEST_INBOX_MAX = 32, GUEST_INBOX_TOLD_MAX = 24 };
 
 enum guest_effect {
     EFFECT_PREPARE = 1 << 0,
@@ -64,7 +64,14 @@ struct guest {
     /* in memory only */
     bool dirty, removed;
     enum guest_state adopting_from; /* while adopting: the stored state */
-    bool host_restarted;            /* the row was stored before the host's last boot */
+    enum guest_state expired_in;    /* the state whose limit the last T_EXPIRED was about */
+    enum um_code end_code;          /* of a failure before it ran, for the answer to Start */
+    unsigned starts;      /* preparations begun: a late answer belongs to an earlier one */
+    int64_t notify_ns;    /* when the guest last told something, and how much it */
+    unsigned notify_left; /* may tell before it is cut short */
+    unsigned notify_dropped;
+    struct um_timer *notify_timer; /* tells how much was dropped; made when it is needed */
+    bool host_restarted;           /* the row was stored before the host's last boot */
     bool kernel_up;
     bool start_asked;      /* start again once it is released */
     bool kill_asked;       /* its monitor was told to kill it: next time more is done */
@@ -132,15 +139,22 @@ enum um_code guest_redefine(struct guest *g, struct guest_definition *def, struc
 void guest_remove(struct guest *g) um_nonnull(1);
 
 void guest_post(struct guest *g, enum guest_event event) um_nonnull(1);
+/* The time limit of the present state is over: means nothing once the state has changed. */
+void guest_expire(struct guest *g) um_nonnull(1);
 void guest_touch(struct guest *g) um_nonnull(1); /* a stored field changed */
 void guest_effect(struct guest *g, unsigned effects) um_nonnull(1);
 
+/* ---- guest_slots.c ---- */
 /*
  * Boots are staggered: a bounded number at a time. False: wait; EFFECT_PREPARE comes again when
  * there is room. Released when the guest is ready, has had its time, or ended.
  */
 bool guest_slot_take(struct guest *g, int limit) um_nonnull(1) um_check;
 void guest_slot_release(struct guest *g) um_nonnull(1);
+/* There may be more places than before. limit: guest_boot_places(). */
+void guest_slots_offer(struct umld *umld, int limit) um_nonnull(1);
+/* How many may boot at the same time (setting parallel-boots). */
+int guest_boot_places(const struct umld *umld) um_nonnull(1);
 
 /* After-phase, in this order around db_commit(). */
 void guests_drain(struct guests *guests) um_nonnull(1);
@@ -197,6 +211,8 @@ void guest_reattach(struct guest *g) um_nonnull(1);
 /* Watch a monitor process that was just spawned or found; pidfd is owned from now on. */
 void monitor_watch(struct guest *g, pid_t pid, int pidfd) um_nonnull(1);
 void monitor_close(struct guest *g) um_nonnull(1);
+/* The daemon is ending: kill the guest and wait for it, two seconds at the most. */
+void monitor_end_now(struct guest *g) um_nonnull(1);
 bool monitor_connected(const struct guest *g) um_nonnull(1);
 const struct mon_state *monitor_state(const struct guest *g) um_nonnull(1); /* NULL: none yet */
 /* kv record of MON_CONSOLES; NULL until it came. */
@@ -236,10 +252,13 @@ void guests_adopt_done(struct umld *umld) um_nonnull(1);
 void guest_adopted_state(struct guest *g, const struct mon_state *s) um_nonnull(1, 2);
 
 /* ---- guest_mconsole.c ---- */
-/* Checked command on the verb's own lane. done may be NULL: the answer does not matter. */
+/*
+ * Checked command on the verb's own lane, in order; urgent: before those that wait (the stop
+ * ladder). done may be NULL: the answer does not matter.
+ */
 enum um_code guest_mconsole(struct guest *g, enum mconsole_verb verb, const char *command,
-                            int timeout_ms, mconsole_done_fn done, void *arg, struct um_error *err)
-    um_nonnull(1, 3) um_check;
+                            int timeout_ms, bool urgent, mconsole_done_fn done, void *arg,
+                            struct um_error *err) um_nonnull(1, 3) um_check;
 void guest_lanes_close(struct guest *g) um_nonnull(1);
 
 /* ---- guest_wait.c ---- */
@@ -250,6 +269,7 @@ enum guest_goal {
     GOAL_PAUSED,
     GOAL_RUNNING,
     GOAL_REBOOTED, /* boot number above the one at the call, and kernel up */
+    GOAL_REMOVED,  /* at rest; met, the guest is removed */
     GOAL_STATE     /* w.state */
 };
 struct guest_wait {
@@ -260,8 +280,7 @@ struct guest_wait {
     bool reply_guest; /* reply with the whole guest (Wait), else changed/state/job/ready */
     bool reply_ready; /* the reply has a `ready` field (Start) */
     bool reply_job;
-    bool remove; /* GOAL_STOPPED: then remove it, also if the client has gone */
-    int64_t job; /* 0: none; ended with the outcome */
+    int64_t job;                             /* 0: none; ended with the outcome */
     const char *request_id, *request_method; /* remember the reply; NULL: not */
 };
 /* Answer the call when the goal is met or out of reach. */
@@ -270,10 +289,14 @@ void guest_wait_add(struct guest *g, struct api_call *call, const struct guest_w
 void guest_waiters_check(struct guest *g) um_nonnull(1);
 /* The guest is going away: every waiter is answered. */
 void guest_waiters_end(struct guest *g) um_nonnull(1);
+/* The daemon is going away: nobody is answered, jobs stay as they are for jobs_recover(). */
+void guest_waiters_drop(struct guest *g) um_nonnull(1);
 
 /* ---- guest_json.c ---- */
 json_t *guest_definition_json(const struct guest_definition *d) um_nonnull(1);
 json_t *guest_json(const struct guest *g) um_nonnull(1);
+/* The same as text, for many guests at once. */
+void guest_json_text(const struct guest *g, struct um_buf *b) um_nonnull(1, 2);
 /*
  * From a shape-checked Definition object. cwd NULL: relative paths are refused. Problems are
  * appended to errors; false if there are any (then *ret is empty). owner is used when the object

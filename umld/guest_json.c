@@ -2,6 +2,7 @@
  * Definition and runtime <-> JSON. The only place that knows both the structs and the interface.
  */
 #include "umld/guest.h"
+#include "umld/json_text.h"
 #include "vmcore/base/clock.h"
 
 #include <inttypes.h>
@@ -14,94 +15,143 @@
 static const char *const restart_json[RESTART_COUNT] = {
     [RESTART_NEVER] = "never", [RESTART_ON_FAILURE] = "onFailure", [RESTART_ALWAYS] = "always"};
 
-static json_t *strings(const struct um_strv *l)
+static void put_strings(struct um_buf *b, const char *key, const struct um_strv *l)
 {
-    json_t *a = json_array();
-
+    json_text_key(b, key, strlen(key));
+    json_text_open(b, '[');
     for (size_t i = 0; i < l->n; i++)
-        json_array_append_new(a, json_string(l->v[i]));
-    return a;
+        json_text_string(b, l->v[i], strlen(l->v[i]));
+    json_text_close(b, ']');
 }
 
-json_t *guest_definition_json(const struct guest_definition *d)
+static void put_devices(struct um_buf *b, const struct guest_definition *d)
 {
-    json_t *devices = json_array(), *labels = json_object(), *j;
-
+    json_text_key(b, "devices", strlen("devices"));
+    json_text_open(b, '[');
     for (size_t i = 0; i < d->device_count; i++)
-        json_array_append_new(devices, json_string(d->devices[i].text));
-    for (size_t i = 0; i < d->labels.n; i++) {
-        char *copy = strdup(d->labels.v[i]), *eq = copy ? strchr(copy, '=') : NULL;
-
-        if (eq) {
-            *eq = '\0';
-            json_object_set_new(labels, copy, json_string(eq + 1));
-        }
-        free(copy);
-    }
-    j = json_pack("{s:s,s:o,s:o,s:s,s:s,s:b,s:b,s:b,s:b,s:I,s:o}", "name", d->name, "devices",
-                  devices, "cmdline", strings(&d->cmdline), "restart", restart_json[d->restart],
-                  "ready", guest_ready_name(d->ready), "autostart", d->autostart, "trusted",
-                  d->trusted, "sandbox", d->sandbox, "pinned", d->pinned, "owner",
-                  (json_int_t)d->owner, "labels", labels);
-    if (d->kernel)
-        json_object_set_new(j, "kernel", json_string(d->kernel));
-    if (d->ready_pattern)
-        json_object_set_new(j, "readyPattern", json_string(d->ready_pattern));
-    return j;
+        json_text_string(b, d->devices[i].text, strlen(d->devices[i].text));
+    json_text_close(b, ']');
 }
 
-static void set_time(json_t *j, const char *key, int64_t ns)
+static void put_labels(struct um_buf *b, const struct guest_definition *d)
+{
+    json_text_key(b, "labels", strlen("labels"));
+    json_text_open(b, '{');
+    for (size_t i = 0; i < d->labels.n; i++) {
+        const char *label = d->labels.v[i], *eq = strchr(label, '=');
+
+        if (!eq)
+            continue;
+        json_text_key(b, label, (size_t)(eq - label));
+        json_text_string(b, eq + 1, strlen(eq + 1));
+    }
+    json_text_close(b, '}');
+}
+
+static void put_definition(struct um_buf *b, const struct guest_definition *d)
+{
+    json_text_open(b, '{');
+    json_text_set_string(b, "name", d->name);
+    put_devices(b, d);
+    put_strings(b, "cmdline", &d->cmdline);
+    json_text_set_string(b, "restart", restart_json[d->restart]);
+    json_text_set_string(b, "ready", guest_ready_name(d->ready));
+    json_text_set_bool(b, "autostart", d->autostart);
+    json_text_set_bool(b, "trusted", d->trusted);
+    json_text_set_bool(b, "sandbox", d->sandbox);
+    json_text_set_bool(b, "pinned", d->pinned);
+    json_text_set_int(b, "owner", d->owner);
+    put_labels(b, d);
+    json_text_set_string(b, "kernel", d->kernel);
+    json_text_set_string(b, "readyPattern", d->ready_pattern);
+    json_text_close(b, '}');
+}
+
+static void put_time(struct um_buf *b, const char *key, int64_t ns)
 {
     char text[UM_CLOCK_TEXT_SIZE];
 
     if (ns > 0)
-        json_object_set_new(j, key, json_string(um_clock_rfc3339(ns, text)));
+        json_text_set_string(b, key, um_clock_rfc3339(ns, text));
 }
 
-static void set_text(json_t *j, const char *key, const char *text)
+static void put_process(struct um_buf *b, const struct guest *g)
 {
-    if (text)
-        json_object_set_new(j, key, json_string(text));
+    if (g->main_pid > 0)
+        json_text_set_int(b, "pid", g->main_pid);
+    if (g->monitor_pid > 0)
+        json_text_set_int(b, "monitorPid", g->monitor_pid);
+    if (g->cpu >= 0)
+        json_text_set_int(b, "cpu", g->cpu);
+    put_time(b, "kernelUpAt", g->up_ns);
+    put_time(b, "readyAt", g->ready_ns);
 }
 
-static json_t *runtime_json(const struct guest *g)
+static void put_end(struct um_buf *b, const struct guest *g)
 {
-    bool alive = guest_state_info(g->state)->has_process;
-    json_t *r = json_pack("{s:s,s:s,s:b,s:I,s:i,s:I}", "state", guest_state_info(g->state)->name,
-                          "want", g->want_up ? "up" : "down", "ready", g->ready, "bootNumber",
-                          (json_int_t)g->boot, "restarts", (int)g->restarts, "memory",
-                          (json_int_t)guest_definition_memory(&g->def));
+    put_time(b, "exitedAt", g->exit_ns);
+    if (g->wait_status >= 0 && WIFEXITED(g->wait_status))
+        json_text_set_int(b, "exitStatus", WEXITSTATUS(g->wait_status));
+    if (g->wait_status >= 0 && WIFSIGNALED(g->wait_status))
+        json_text_set_int(b, "exitSignal", WTERMSIG(g->wait_status));
+}
 
-    if (alive && g->main_pid > 0)
-        json_object_set_new(r, "pid", json_integer(g->main_pid));
-    if (alive && g->monitor_pid > 0)
-        json_object_set_new(r, "monitorPid", json_integer(g->monitor_pid));
-    if (alive && g->cpu >= 0)
-        json_object_set_new(r, "cpu", json_integer(g->cpu));
-    set_text(r, "kernel", g->kernel_path);
-    set_time(r, "startedAt", g->start_ns);
-    if (alive) {
-        set_time(r, "kernelUpAt", g->up_ns);
-        set_time(r, "readyAt", g->ready_ns);
-    } else {
-        set_time(r, "exitedAt", g->exit_ns);
-        if (g->wait_status >= 0 && WIFEXITED(g->wait_status))
-            json_object_set_new(r, "exitStatus", json_integer(WEXITSTATUS(g->wait_status)));
-        if (g->wait_status >= 0 && WIFSIGNALED(g->wait_status))
-            json_object_set_new(r, "exitSignal", json_integer(WTERMSIG(g->wait_status)));
-    }
-    set_text(r, "cause", g->cause);
-    set_text(r, "status", g->status);
-    return r;
+static void put_runtime(struct um_buf *b, const struct guest *g)
+{
+    json_text_open(b, '{');
+    json_text_set_string(b, "state", guest_state_info(g->state)->name);
+    json_text_set_string(b, "want", g->want_up ? "up" : "down");
+    json_text_set_bool(b, "ready", g->ready);
+    json_text_set_int(b, "bootNumber", (int64_t)g->boot);
+    json_text_set_int(b, "restarts", g->restarts);
+    json_text_set_int(b, "memory", (int64_t)guest_definition_memory(&g->def));
+    json_text_set_string(b, "kernel", g->kernel_path);
+    put_time(b, "startedAt", g->start_ns);
+    if (guest_state_info(g->state)->has_process)
+        put_process(b, g);
+    else
+        put_end(b, g);
+    json_text_set_string(b, "cause", g->cause);
+    json_text_set_string(b, "status", g->status);
+    json_text_close(b, '}');
+}
+
+void guest_json_text(const struct guest *g, struct um_buf *b)
+{
+    char created[UM_CLOCK_TEXT_SIZE];
+
+    json_text_open(b, '{');
+    json_text_key(b, "definition", strlen("definition"));
+    put_definition(b, &g->def);
+    json_text_key(b, "runtime", strlen("runtime"));
+    put_runtime(b, g);
+    json_text_set_int(b, "revision", g->revision);
+    json_text_set_string(b, "createdAt", um_clock_rfc3339(g->created_ns, created));
+    json_text_close(b, '}');
+}
+
+static json_t *tree_of(struct um_buf *b)
+{
+    json_t *tree = b->failed ? NULL : json_loadb(b->data, b->len, 0, NULL);
+
+    um_buf_done(b);
+    return tree;
+}
+
+json_t *guest_definition_json(const struct guest_definition *d)
+{
+    struct um_buf b = UM_BUF_INIT;
+
+    put_definition(&b, d);
+    return tree_of(&b);
 }
 
 json_t *guest_json(const struct guest *g)
 {
-    char created[UM_CLOCK_TEXT_SIZE];
+    struct um_buf b = UM_BUF_INIT;
 
-    return json_pack("{s:o,s:o,s:I,s:s}", "definition", guest_definition_json(&g->def), "runtime",
-                     runtime_json(g), "revision", (json_int_t)g->revision, "createdAt",
-                     um_clock_rfc3339(g->created_ns, created));
+    guest_json_text(g, &b);
+    return tree_of(&b);
 }
 
 /* ---- words of create and config: key=value ---- */
@@ -331,7 +381,13 @@ bool guest_definition_from_json(const json_t *json, const char *cwd, uid_t owner
     take_switch(json, "trusted", &d.trusted);
     take_switch(json, "sandbox", &d.sandbox);
     take_switch(json, "pinned", &d.pinned);
-    d.owner = json_is_integer(uid) ? (uid_t)json_integer_value(uid) : owner;
+    d.owner = owner;
+    if (json_is_integer(uid)) {
+        d.owner = (uid_t)json_integer_value(uid);
+        if (json_integer_value(uid) < 0 || json_integer_value(uid) > UINT32_MAX)
+            um_fail(next_problem(&p), UM_E_INVALID, "definition", "owner", "%lld is no uid",
+                    (long long)json_integer_value(uid));
+    }
     if (*ret_count == before && d.name) {
         size_t found = 0;
 

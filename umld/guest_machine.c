@@ -31,6 +31,7 @@ void guest_note_failure(struct guest *g, enum policy_end_kind kind, const struct
     g->end.kind = kind;
     g->end.retryable = err->retryable;
     g->end.text = strdup(um_error_text(err, text, sizeof(text)));
+    g->end_code = err->code;
 }
 
 static void act_none(um_unused struct guest *g)
@@ -40,6 +41,8 @@ static void act_none(um_unused struct guest *g)
 static void act_prepare(struct guest *g)
 {
     end_clear(g);
+    g->end_code = UM_OK;
+    g->starts++;
     g->start_asked = g->kill_asked = false;
     g->asked = "";
     g->ready = g->kernel_up = false;
@@ -58,7 +61,9 @@ static void act_spawn(struct guest *g)
 static void act_cancel(struct guest *g)
 {
     end_clear(g);
-    g->end.kind = POLICY_END_CANCEL;
+    /* Wished away, or out of time: the latter is a failure like any other. */
+    g->end.kind = g->want_up ? POLICY_END_PREPARE : POLICY_END_CANCEL;
+    g->end.timed_out = g->end.retryable = g->want_up;
     guest_effect(g, EFFECT_RELEASE);
 }
 
@@ -125,7 +130,9 @@ static void act_send_go(struct guest *g)
 
 static void act_paused(struct guest *g)
 {
-    g->asked = "";
+    guest_slot_release(g);
+    if (strcmp(g->asked, "pause") == 0) /* a resume behind it is still under way */
+        g->asked = "";
     announce(g, "guest.paused");
     guest_touch(g);
 }
@@ -175,7 +182,6 @@ static void act_kill(struct guest *g)
     guest_effect(g, EFFECT_KILL);
 }
 
-/* Asking its monitor was not enough. */
 static void act_release(struct guest *g)
 {
     guest_effect(g, EFFECT_RELEASE);
@@ -186,6 +192,8 @@ static void act_report_leak(struct guest *g)
     um_log(UM_LOG_ERROR, "guest %s: its resources could not be released in time", g->def.name);
     guest_set_cause(g, "resources could not be released in time (see the daemon's log)");
     announce(g, "guest.failed");
+    if (!g->id)
+        guest_remove(g);
 }
 
 static void act_stopped(struct guest *g)
@@ -242,6 +250,9 @@ static void act_attach(struct guest *g)
            guest_state_info(g->state)->name, (int)g->main_pid);
     announce(g, "guest.adopted");
     guest_touch(g);
+    /* A stop that came while it was being asked. */
+    if (!g->want_up)
+        guest_post(g, GUEST_U_STOP);
 }
 
 static void (*const actions[GUEST_ACTION_COUNT])(struct guest *g) = {
@@ -336,8 +347,7 @@ void guest_step(struct guest *g, enum guest_event event)
         um_timer_arm(g->limit, limit_ms(g) * UM_MS_NS);
         return;
     }
-    if (event == GUEST_T_EXPIRED && g->state != GUEST_STOPPING && g->state != GUEST_KILLING &&
-        guest_state_info(g->state)->has_process)
+    if (event == GUEST_T_EXPIRED && (g->state == GUEST_BOOTING || g->state == GUEST_ADOPTING))
         g->end.timed_out = true;
     take_wish(g, event);
     if (t.next != g->state)

@@ -14,7 +14,8 @@ static void ignore(um_unused enum um_code code, um_unused int32_t status,
 }
 
 enum um_code guest_mconsole(struct guest *g, enum mconsole_verb verb, const char *command,
-                            int timeout_ms, mconsole_done_fn done, void *arg, struct um_error *err)
+                            int timeout_ms, bool urgent, mconsole_done_fn done, void *arg,
+                            struct um_error *err)
 {
     enum mconsole_lane_kind kind = mconsole_verb_info(verb)->lane;
     char dir[GUEST_PATH_SIZE], target[GUEST_PATH_SIZE], object[96];
@@ -29,8 +30,8 @@ enum um_code guest_mconsole(struct guest *g, enum mconsole_verb verb, const char
     if (!g->lanes[kind])
         return um_fail(err, UM_E_NO_RESOURCES, guest_object(g, object, sizeof(object)), NULL,
                        "out of memory");
-    return mconsole_lane_send(g->lanes[kind], command, timeout_ms, kind == MCONSOLE_LANE_CONTROL,
-                              done ? done : ignore, arg, err);
+    return mconsole_lane_send(g->lanes[kind], command, timeout_ms, urgent, done ? done : ignore,
+                              arg, err);
 }
 
 void guest_lanes_close(struct guest *g)

@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -105,6 +106,16 @@ const char *monitor_consoles(const struct guest *g, size_t *ret_len)
     return g->link ? g->link->consoles : NULL;
 }
 
+/* More than umlmon passes on: what is missing is said. */
+static void tell_lost(struct guest *g, uint64_t count)
+{
+    char text[24];
+
+    snprintf(text, sizeof(text), "%" PRIu64, count);
+    if (g->id)
+        events_emit(g->umld, "guest.notify-lost", g->def.name, "count", text, NULL);
+}
+
 /* Facts that came with a STATE message, compared with the one before. */
 static void take_state(struct monitor_link *l, const struct mon_state *s)
 {
@@ -112,6 +123,8 @@ static void take_state(struct monitor_link *l, const struct mon_state *s)
     uint32_t before = l->have_state ? l->state.flags : 0, fresh = s->flags & ~before;
     bool rebooted = l->have_state && s->boot > l->state.boot, told_before = l->have_state;
 
+    if (told_before && s->notify_dropped > l->state.notify_dropped)
+        tell_lost(g, s->notify_dropped - l->state.notify_dropped);
     l->state = *s;
     l->state.panic[sizeof(l->state.panic) - 1] = '\0';
     l->have_state = true;
@@ -140,8 +153,44 @@ static void take_state(struct monitor_link *l, const struct mon_state *s)
         guest_post(g, GUEST_M_READY);
 }
 
-/* A user notification: lines of KEY=VALUE; what umld does not know becomes an event all the same.
- */
+enum { NOTIFY_BURST = 100, NOTIFY_PER_SECOND = 10 };
+
+static void tell_what_is_missing(void *arg)
+{
+    struct guest *g = arg;
+
+    tell_lost(g, g->notify_dropped);
+    g->notify_dropped = 0;
+}
+
+static void note_dropped(struct guest *g)
+{
+    g->notify_dropped++;
+    if (!g->notify_timer)
+        g->notify_timer = um_timer_new(g->umld->loop, tell_what_is_missing, g);
+    if (g->notify_timer && !um_timer_armed(g->notify_timer))
+        um_timer_arm(g->notify_timer, UM_SEC_NS);
+}
+
+/* One guest must not push everybody else's history out of the event store. */
+static bool may_tell(struct guest *g)
+{
+    int64_t now = um_clock_mono_ns(), gained = (now - g->notify_ns) * NOTIFY_PER_SECOND / UM_SEC_NS;
+
+    if (gained > 0) {
+        gained += g->notify_left;
+        g->notify_left = gained > NOTIFY_BURST ? NOTIFY_BURST : (unsigned)gained;
+        g->notify_ns = now;
+    }
+    if (g->notify_left > 0) {
+        g->notify_left--;
+        return true;
+    }
+    note_dropped(g);
+    return false;
+}
+
+/* A user notification: lines of KEY=VALUE; one event whatever they say, but for READY=1 alone. */
 static void take_user_text(struct guest *g, char *text)
 {
     char *save = NULL;
@@ -150,14 +199,13 @@ static void take_user_text(struct guest *g, char *text)
         g->on_notify(g, text, g->internal_arg);
     if (!g->id)
         return;
-    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+    if (strcmp(text, "READY=1") != 0 && strcmp(text, "READY=1\n") != 0 && may_tell(g))
+        events_emit(g->umld, "guest.notify", g->def.name, "text", text, NULL);
+    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
         if (um_str_starts(line, "STATUS=")) {
             free(g->status);
             g->status = strdup(line + strlen("STATUS="));
         }
-        if (strcmp(line, "READY=1") != 0)
-            events_emit(g->umld, "guest.notify", g->def.name, "text", line, NULL);
-    }
 }
 
 static void take_notify(struct monitor_link *l, const char *payload, size_t len)
@@ -174,9 +222,7 @@ static void take_notify(struct monitor_link *l, const char *payload, size_t len)
         return;
     memcpy(text, payload + sizeof(n), text_len);
     text[text_len] = '\0';
-    for (size_t i = 0; i < text_len; i++) /* a guest's bytes go into JSON and terminals */
-        if ((unsigned char)text[i] < 0x20 && text[i] != '\n')
-            text[i] = ' ';
+    um_str_make_plain(text, text_len); /* a guest's bytes go into JSON and terminals */
     if (n.kind == 3)
         take_user_text(l->guest, text);
     else if (n.kind == 1 && l->guest->id)
@@ -409,13 +455,27 @@ bool monitor_ask(struct guest *g, enum mon_type type, const void *payload, size_
     return true;
 }
 
+void monitor_end_now(struct guest *g)
+{
+    struct pollfd p = {.fd = g->link ? g->link->pidfd : -1, .events = POLLIN};
+
+    if (p.fd < 0)
+        return;
+    if (!monitor_ask(g, MON_KILL, NULL, 0, -1, NULL, NULL) || poll(&p, 1, 2000) == 0)
+        um_pidfd_signal(p.fd, SIGKILL);
+    waitpid(g->monitor_pid, NULL, 0);
+}
+
 void guest_reattach(struct guest *g)
 {
     struct um_error err;
 
     if (monitor_connected(g) || !guest_state_info(g->state)->has_process)
         return;
-    /* Refused means that it is ending: the pidfd tells the rest. */
-    if (monitor_connect(g, &err))
-        um_log(UM_LOG_DEBUG, "guest %s: %s", g->def.name, err.message);
+    if (monitor_connect(g, &err) == UM_OK)
+        return;
+    um_log(UM_LOG_DEBUG, "guest %s: %s", g->def.name, err.message);
+    /* Refused means that it is ending: the pidfd tells the rest, if there is one. */
+    if (!g->link || g->link->pidfd < 0)
+        monitor_ended(g);
 }

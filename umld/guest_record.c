@@ -53,9 +53,11 @@ static void take_end(struct guest *g, uint32_t flags, int wait_status, const cha
     g->end.kind = flags & MON_F_EXEC_FAILED ? POLICY_END_SPAWN : POLICY_END_EXIT;
     g->end.wait_status = wait_status;
     g->end.panicked = flags & MON_F_PANIC;
+    g->end_code = flags & MON_F_EXEC_FAILED ? UM_E_BAD_CONFIG : UM_OK;
     if (text[0]) {
         free((char *)(uintptr_t)g->end.text);
-        g->end.text = strdup(text);
+        if ((g->end.text = strdup(text)))
+            um_str_make_plain((char *)(uintptr_t)g->end.text, strlen(text));
     }
     g->wait_status = flags & MON_F_EXEC_FAILED ? -1 : wait_status;
     guest_touch(g);

@@ -135,6 +135,7 @@ static void plan(struct guest *g, const struct launch_kernel *kernel)
 
 struct kernel_wait {
     int64_t id;
+    unsigned start; /* which of its starts asked */
 };
 
 static void kernel_found(struct umld *umld, const struct kernel_entry *entry,
@@ -143,9 +144,10 @@ static void kernel_found(struct umld *umld, const struct kernel_entry *entry,
     struct kernel_wait *wait = arg;
     struct guest *g = guest_by_id(umld, wait->id);
     struct launch_kernel kernel;
+    bool late = g && g->starts != wait->start;
 
     free(wait);
-    if (!g || g->state != GUEST_PREPARING)
+    if (!g || late || g->state != GUEST_PREPARING)
         return;
     if (!entry) {
         fail(g, err);
@@ -155,11 +157,13 @@ static void kernel_found(struct umld *umld, const struct kernel_entry *entry,
     plan(g, &kernel);
 }
 
-static int boot_places(const struct guest *g)
+int guest_boot_places(const struct umld *umld)
 {
-    int places = (int)settings_int(g->umld, SETTING_BOOTS);
+    int places = (int)settings_int(umld, SETTING_BOOTS);
 
-    return places > 0 ? places : (int)sysconf(_SC_NPROCESSORS_ONLN) * 2;
+    /* A booting guest waits for its devices for up to half of its time: with fewer places CPUs idle
+     * (tests/bench, storm), with many more they only take turns. */
+    return places > 0 ? places : (int)sysconf(_SC_NPROCESSORS_ONLN) * 4;
 }
 
 void guest_prepare(struct guest *g)
@@ -174,7 +178,7 @@ void guest_prepare(struct guest *g)
         plan(g, g->given_kernel);
         return;
     }
-    if (!guest_slot_take(g, boot_places(g)))
+    if (!guest_slot_take(g, guest_boot_places(g->umld)))
         return;
     guest_definition_check_files(&g->def, errors, UM_ARRAY_LEN(errors), &count);
     if (count) {
@@ -185,6 +189,7 @@ void guest_prepare(struct guest *g)
     if (!wait)
         return;
     wait->id = g->id;
+    wait->start = g->starts;
     kernels_resolve(g->umld, g->def.kernel, kernel_found, wait);
 }
 
@@ -216,6 +221,9 @@ static enum um_code spawn_monitor(struct guest *g, struct um_error *err)
     if (!code)
         code = um_unix_listen(guest_path(g, GUEST_PATH_SOCKET, socket), SOCK_SEQPACKET, 0600,
                               &listener, err);
+    /* Connected before it lives: nothing it has to tell can come too early. */
+    if (!code)
+        code = monitor_connect(g, err);
     if (code)
         return code;
     fds[0] = (struct um_fd_map){order, ORDER_FD};
@@ -228,20 +236,27 @@ static enum um_code spawn_monitor(struct guest *g, struct um_error *err)
         return code;
     failpoint_guest("spawned", g);
     monitor_watch(g, pid, pidfd);
-    return monitor_connect(g, err);
+    return UM_OK;
 }
 
 void guest_spawn(struct guest *g)
 {
     struct um_error err;
 
-    if (g->state != GUEST_BOOTING || !g->plan)
+    if (g->state != GUEST_BOOTING) {
+        guest_plan_free(g);
+        /* A kill came first: there is nothing to wait for. */
+        if (g->state == GUEST_KILLING)
+            guest_post(g, GUEST_P_SPAWN_ERR);
+        return;
+    }
+    if (!g->plan)
         return;
     if (spawn_monitor(g, &err)) {
         um_log(UM_LOG_WARNING, "guest %s: cannot start: %s: %s", g->def.name, err.object,
                err.message);
         guest_note_failure(g, POLICY_END_SPAWN, &err);
-        guest_post(g, g->monitor_pid ? GUEST_U_KILL : GUEST_P_SPAWN_ERR);
+        guest_post(g, GUEST_P_SPAWN_ERR);
     }
     guest_plan_free(g);
 }

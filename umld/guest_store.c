@@ -62,9 +62,19 @@ struct load {
     struct umld *umld;
 };
 
+/* autostart: with the host, not with the daemon. */
+static void start_with_host(struct guest *g)
+{
+    if (!g->def.autostart || !g->host_restarted)
+        return;
+    g->state = GUEST_STOPPED;
+    g->want_up = true;
+    g->failures = 0;
+}
+
 static bool load_row(const struct db_row *row, void *arg)
 {
-    static const char *const asked[] = {"pause", "resume", "start"};
+    static const char *const asked[] = {"pause", "resume", "reboot", "start"};
     struct load *load = arg;
     json_t *json = json_loads(db_row_text(row, 2), 0, NULL);
     struct guest_definition def = GUEST_DEFINITION_INIT;
@@ -106,6 +116,7 @@ static bool load_row(const struct db_row *row, void *arg)
     for (size_t i = 0; i < UM_ARRAY_LEN(asked); i++)
         if (strcmp(db_row_text(row, 19), asked[i]) == 0)
             g->asked = asked[i];
+    start_with_host(g);
     return true;
 }
 

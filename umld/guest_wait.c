@@ -31,18 +31,19 @@ enum outcome { PENDING, MET, MISSED };
 
 static enum outcome missed(const struct guest *g, struct um_error *err)
 {
+    enum um_code code = g->end_code ? g->end_code : UM_E_CRASHED;
     char object[96];
 
     guest_object(g, object, sizeof(object));
+    /* About a value or a file: not of this call, but of the definition. */
+    if (code == UM_E_INVALID || code == UM_E_NOT_FOUND || code == UM_E_EXISTS)
+        code = UM_E_BAD_CONFIG;
     if (g->state == GUEST_STOPPED && (g->end.stopping || g->end.kind == POLICY_END_CANCEL)) {
         um_fail(err, UM_E_CANCELLED, object, NULL, "was stopped before it got there");
         return MISSED;
     }
-    um_fail(err,
-            g->end.kind == POLICY_END_PREPARE || g->end.kind == POLICY_END_SPAWN ? UM_E_BAD_CONFIG
-                                                                                 : UM_E_CRASHED,
-            object, NULL, "%s%s%s", guest_state_info(g->state)->name, g->cause ? ": " : "",
-            g->cause ? g->cause : "");
+    um_fail(err, code, object, NULL, "%s%s%s", guest_state_info(g->state)->name,
+            g->cause ? ": " : "", g->cause ? g->cause : "");
     um_hint(err, "see: umlctl logs %s", g->def.name);
     return MISSED;
 }
@@ -83,7 +84,9 @@ static enum outcome judge(const struct guest_waiter *w, struct um_error *err)
     case GOAL_READY:
         return up_to(g, g->ready && g->state == GUEST_RUNNING, err);
     case GOAL_STOPPED:
-        return at_rest || (g->ends != w->ends && !w->wait.remove) ? MET : PENDING;
+        return at_rest || g->ends != w->ends ? MET : PENDING;
+    case GOAL_REMOVED:
+        return at_rest ? MET : PENDING;
     case GOAL_PAUSED:
         if (g->state == GUEST_RUNNING && !g->asked[0])
             return refused(g, "stop", err);
@@ -91,7 +94,7 @@ static enum outcome judge(const struct guest_waiter *w, struct um_error *err)
     case GOAL_RUNNING:
         if (g->state == GUEST_PAUSED && !g->asked[0])
             return refused(g, "go", err);
-        return g->state == GUEST_RUNNING ? MET : up_to(g, false, err);
+        return g->state == GUEST_RUNNING && !g->asked[0] ? MET : up_to(g, false, err);
     case GOAL_REBOOTED:
         if (g->state == GUEST_RUNNING && g->boot == w->boot && !g->asked[0])
             return refused(g, "reboot", err);
@@ -102,11 +105,13 @@ static enum outcome judge(const struct guest_waiter *w, struct um_error *err)
     return PENDING;
 }
 
-static json_t *life_reply(const struct guest_waiter *w)
+static json_t *verb_reply(const struct guest_waiter *w)
 {
     json_t *reply;
     char id[24];
 
+    if (w->wait.goal == GOAL_REMOVED)
+        return json_pack("{s:b}", "changed", w->wait.changed);
     reply = json_pack("{s:b,s:s}", "changed", w->wait.changed, "state",
                       guest_state_info(w->guest->state)->name);
     if (w->wait.reply_ready)
@@ -114,13 +119,6 @@ static json_t *life_reply(const struct guest_waiter *w)
     if (w->wait.reply_job && w->wait.job)
         json_object_set_new(reply, "job", json_string(jobs_id_text(w->wait.job, id, sizeof(id))));
     return reply;
-}
-
-static json_t *verb_reply(const struct guest_waiter *w)
-{
-    if (w->wait.remove)
-        return json_pack("{s:b}", "changed", 1);
-    return life_reply(w);
 }
 
 static void waiter_free(struct guest_waiter *w)
@@ -143,17 +141,18 @@ static void finish(struct guest_waiter *w, const struct um_error *err)
 
     if (w->wait.job)
         jobs_end(w->umld, w->wait.job, err);
-    if (w->wait.remove && !err)
-        guest_remove(w->guest);
     if (call && err) {
         api_reply_error(call, err);
     } else if (call) {
         reply =
             w->wait.reply_guest ? json_pack("{s:o}", "guest", guest_json(w->guest)) : verb_reply(w);
         if (w->request_id[0])
-            request_remember(w->umld, w->request_id, w->request_method, w->guest->def.name, reply);
+            request_remember(w->umld, api_call_uid(call), w->request_id, w->request_method,
+                             w->guest->def.name, reply);
         api_reply(call, reply);
     }
+    if (!err && w->wait.goal == GOAL_REMOVED && !w->guest->removed)
+        guest_remove(w->guest);
     waiter_free(w);
 }
 
@@ -176,8 +175,8 @@ static void progress(struct guest_waiter *w)
 {
     struct api_call *call = api_call_find(w->umld->server, w->call_id);
 
-    if (!call || w->guest->state == w->shown || w->wait.reply_guest || w->wait.remove ||
-        !api_call_more(call))
+    if (!call || w->guest->state == w->shown || w->wait.reply_guest ||
+        w->wait.goal == GOAL_REMOVED || !api_call_more(call))
         return;
     w->shown = w->guest->state;
     /* A client that does not read its progress loses progress, nothing else. */
@@ -201,6 +200,12 @@ void guest_waiters_check(struct guest *g)
     }
 }
 
+void guest_waiters_drop(struct guest *g)
+{
+    while (g->waiters)
+        waiter_free(g->waiters);
+}
+
 void guest_waiters_end(struct guest *g)
 {
     struct um_error err;
@@ -217,7 +222,7 @@ static void client_gone(um_unused uint64_t call_id, void *arg)
     struct guest_waiter *w = arg;
 
     /* With a job the waiter stays: the job is ended with the outcome; the reply finds no call. */
-    if (!w->wait.job && !w->wait.remove)
+    if (!w->wait.job && w->wait.goal != GOAL_REMOVED)
         waiter_free(w);
 }
 

@@ -65,6 +65,14 @@ static void images_dir(const struct umld *umld, char *buf, size_t size)
     snprintf(buf, size, "%s/images", umld->paths.state_dir);
 }
 
+/* The builder works on NAME.img.XXXXXX until it is complete. */
+static bool is_unfinished(const char *file)
+{
+    size_t len = strlen(file);
+
+    return len > 11 && strncmp(file + len - 11, ".img.", 5) == 0 && !strchr(file + len - 6, '.');
+}
+
 void images_recover(struct umld *umld)
 {
     char dir[600], path[900];
@@ -74,7 +82,7 @@ void images_recover(struct umld *umld)
     images_dir(umld, dir, sizeof(dir));
     d = opendir(dir);
     while (d && (e = readdir(d)))
-        if (strstr(e->d_name, ".tmp")) {
+        if (is_unfinished(e->d_name)) {
             snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
             um_remove_tree(path);
         }
@@ -183,7 +191,8 @@ static void on_done(struct umld *umld, int wait_status, const char *output, void
             um_fail(&err, wait_status == -1 ? UM_E_TIMEOUT : UM_E_MISSING_SOFTWARE, object, NULL,
                     "cannot be built: %.*s", (int)(len - from), output + from);
         jobs_end(umld, b->job, &err);
-        images_recover(umld);
+        if (!umld->images->builds) /* what is left of this one; others still need theirs */
+            images_recover(umld);
         if (call)
             api_reply_error(call, &err);
     }
@@ -270,8 +279,9 @@ void api_image_build(struct umld *umld, struct api_call *call, const json_t *par
     if (asprintf(&b->path, "%s/%s.img", dir, name) < 0)
         abort();
     b->job = jobs_begin(umld, "image.build", name, api_call_uid(call), cancel, b);
+    um_fail(&err, UM_E_NO_RESOURCES, "image", NULL, "the build cannot be recorded");
     /* The intent is on disk before the first file is. */
-    if (!db_commit(umld->db) ||
+    if (!b->job || !db_commit(umld->db) ||
         start_build(b, json_is_integer(bytes) ? (int64_t)json_integer_value(bytes) : DEFAULT_BYTES,
                     &err)) {
         jobs_end(umld, b->job, &err);

@@ -40,6 +40,7 @@ struct probe_run {
     struct launch_kernel launch;
     struct guest *guest;
     struct um_timer *limit;
+    bool killed; /* its time was up */
     char object[96];
 };
 
@@ -64,9 +65,12 @@ static void on_end(struct guest *g, void *arg)
     struct um_error err;
 
     /* umld's own trouble says nothing about the kernel, and must not be remembered as if it did. */
-    if (g->end.kind == POLICY_END_PREPARE || g->end.kind == POLICY_END_SPAWN) {
+    if (!p->result.ran && !(g->end.kind == POLICY_END_EXIT && !p->killed &&
+                            (g->end.panicked || WIFSIGNALED(g->end.wait_status)))) {
         um_fail(&err, UM_E_INTERNAL, p->object, NULL, "cannot be probed: %s",
-                g->end.text ? g->end.text : "its guest did not start");
+                p->killed     ? "the probe guest did not report in time"
+                : g->end.text ? g->end.text
+                              : "the probe guest ended without a report");
         finish(p, &err);
         return;
     }
@@ -80,7 +84,7 @@ static void on_limit(void *arg)
 {
     struct probe_run *p = arg;
 
-    guest_set_cause(p->guest, "the probe guest did not report within 60 s");
+    p->killed = true;
     guest_post(p->guest, GUEST_U_KILL);
 }
 
@@ -115,7 +119,9 @@ static void boot_probe(struct probe_run *p)
         (struct kernel_verdict){.guard = p->entry->facts.guard && p->entry->elf.dynamic};
     p->entry->lpj = 0;
     kernel_launch(p->entry, &p->launch);
+    um_fail(&err, UM_E_NO_RESOURCES, p->object, NULL, "out of memory");
     p->limit = um_timer_new(p->umld->loop, on_limit, p);
+    um_fail(&err, UM_E_NO_RESOURCES, p->object, NULL, "out of memory");
     if (!p->limit || probe_definition(&def, &err) ||
         guest_create_internal(p->umld, &def, &p->guest, &err)) {
         guest_definition_done(&def);

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 /* Where Debian's user-mode-linux and hand-built kernels are found when none is registered. */
 static const char *const usual_places[] = {"/usr/bin/linux.uml", "/usr/local/bin/linux.uml",
@@ -187,7 +188,7 @@ static struct kernel_entry *newest(struct kernels *k)
     struct kernel_entry *best = NULL;
 
     for (struct kernel_entry *e = k->list; e; e = e->next)
-        if (e->probed_ns && e->verdict.usable &&
+        if (e->probed_ns && e->verdict.usable && access(e->path, X_OK) == 0 &&
             (!best || kernel_version_compare(&e->facts, &best->facts) > 0))
             best = e;
     return best;
@@ -292,7 +293,21 @@ void kernels_probe(struct umld *umld, struct kernel_entry *e, kernel_ready_fn do
     kernel_probe_start(umld, e, probe_ended, p);
 }
 
+/* For those who name no kernel: the newest usable one, else one that was not tried yet. */
+static struct kernel_entry *candidate(struct kernels *k)
+{
+    struct kernel_entry *best = newest(k);
+
+    for (struct kernel_entry *e = k->list; e && !best; e = e->next)
+        if (!e->hopeless && !still_valid(e) && access(e->path, X_OK) == 0)
+            best = e;
+    return best;
+}
+
 struct resolve {
+    struct kernel_entry *entry; /* the one being tried */
+    bool any;                   /* no kernel was named: another may do */
+    struct kernel_entry *added; /* known only since this call, or NULL */
     kernel_ready_fn done;
     void *arg;
 };
@@ -303,7 +318,13 @@ static void resolved(struct umld *umld, const struct kernel_entry *entry,
     struct resolve r = *(struct resolve *)arg;
 
     free(arg);
-    if (entry)
+    if (!entry || !entry->verdict.usable)
+        r.entry->hopeless = true;
+    if (!entry && r.added) /* what turns out to be no kernel does not stay in the registry */
+        kernels_forget(umld->kernels, r.added);
+    if (r.any && (!entry || !entry->verdict.usable) && candidate(umld->kernels))
+        kernels_resolve(umld, NULL, r.done, r.arg);
+    else if (entry)
         answer(umld, entry, r.done, r.arg);
     else
         r.done(umld, NULL, err, r.arg);
@@ -358,22 +379,22 @@ static struct kernel_entry *discover(struct kernels *k, struct um_error *err)
 void kernels_resolve(struct umld *umld, const char *kernel, kernel_ready_fn done, void *arg)
 {
     struct kernels *k = umld->kernels;
-    struct kernel_entry *e;
+    struct kernel_entry *e, *added = NULL;
     struct um_error err;
     struct resolve *r;
 
     if (kernel) {
         e = kernels_find(k, kernel);
         if (!e && kernel[0] == '/')
-            e = kernels_add(k, kernel, NULL, &err);
+            e = added = kernels_add(k, kernel, NULL, &err);
         else if (!e) {
             um_fail(&err, UM_E_NOT_FOUND, kernel, "kernel", "no kernel of this name is registered");
             um_hint(&err, "see umlctl kernel list, or: umlctl kernel add PATH %s", kernel);
         }
     } else {
-        e = newest(k);
+        e = candidate(k);
         if (!e)
-            e = k->list ? k->list : discover(k, &err);
+            e = discover(k, &err);
     }
     if (!e) {
         done(umld, NULL, &err, arg);
@@ -386,7 +407,7 @@ void kernels_resolve(struct umld *umld, const char *kernel, kernel_ready_fn done
     r = malloc(sizeof(*r));
     if (!r)
         abort();
-    *r = (struct resolve){done, arg};
+    *r = (struct resolve){e, kernel == NULL, added, done, arg};
     kernels_probe(umld, e, resolved, r);
 }
 

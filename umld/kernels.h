@@ -18,6 +18,7 @@ struct kernel_entry {
     struct kernel_verdict verdict;
     uint64_t lpj;
     int64_t probed_ns;
+    bool hopeless; /* tried since the daemon started, in vain: not taken by default again */
     struct kernel_entry *next;
 };
 

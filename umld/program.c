@@ -9,11 +9,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+enum { LARGE_BUFFER = 256 << 10 };
 
 static const struct {
     struct option option;
@@ -156,7 +159,10 @@ static int await_child(pid_t pid, int fd)
     ssize_t n;
 
     while ((n = read(fd, text, sizeof(text))) > 0 || (n < 0 && errno == EINTR)) {
-        if (n == 1 && text[0] == '\0')
+        bool serving = n > 0 && text[n - 1] == '\0';
+
+        n -= serving; /* what it logged before is for the caller */
+        if (serving && (n == 0 || um_fd_write_all(STDERR_FILENO, text, (size_t)n)))
             return 0;
         if (n > 0 && !um_fd_write_all(STDERR_FILENO, text, (size_t)n))
             break;
@@ -214,6 +220,10 @@ int umld_main(int argc, char **argv)
     int status;
 
     um_log_init("umld");
+    /* Large buffers (a list of all guests) go back to the system when they are freed; without this
+     * glibc would keep as much as the largest ever was. */
+    mallopt(M_MMAP_THRESHOLD, LARGE_BUFFER);
+    mallopt(M_TRIM_THRESHOLD, LARGE_BUFFER);
     status = parse(argc, argv, &options, &words);
     if (status >= 0)
         return status;

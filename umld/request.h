@@ -13,7 +13,7 @@
  */
 bool request_repeated(struct umld *umld, struct api_call *call, const char *id, const char *method,
                       const char *subject) um_nonnull(1, 2, 4, 5);
-void request_remember(struct umld *umld, const char *id, const char *method, const char *subject,
-                      const json_t *reply) um_nonnull(1, 2, 3, 4, 5);
+void request_remember(struct umld *umld, uid_t uid, const char *id, const char *method,
+                      const char *subject, const json_t *reply) um_nonnull(1, 3, 4, 5, 6);
 
 #endif

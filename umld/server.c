@@ -61,7 +61,7 @@ static void refuse(int fd, int limit, const char *whose)
     um_fail(&err, UM_E_BUSY, "server", NULL, "the limit of %d connections%s is reached", limit,
             whose);
     um_hint(&err, "close connections that are not in use, or try again later");
-    server_send_errors(&conn, NULL, NULL, &err, 1, 1);
+    server_send_errors(&conn, NULL, "server", NULL, &err, 1, 1);
     if (conn.out.len && send(fd, conn.out.data, conn.out.len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
         um_log(UM_LOG_DEBUG, "server: a refused client did not wait for the reason");
     um_buf_done(&conn.out);

@@ -11,7 +11,6 @@
 #include "vmcore/base/log.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,7 +116,7 @@ static size_t count_byte(const char *data, size_t len, char byte)
 /* The rest of the stream cannot be understood: answer, then close. */
 static void give_up(struct server_conn *conn, struct um_error *err)
 {
-    server_send_errors(conn, NULL, NULL, err, 1, 1);
+    server_send_errors(conn, NULL, "request", NULL, err, 1, 1);
     conn->closing = true;
     server_conn_dirty(conn);
 }
@@ -212,10 +211,8 @@ static void compact(struct server_conn *conn)
         return;
     um_buf_consume(&conn->out, conn->out_start);
     conn->out_start = 0;
-    if (!conn->out.len && conn->out.cap > OUT_COMPACT) {
+    if (!conn->out.len && conn->out.cap > OUT_COMPACT)
         um_buf_done(&conn->out); /* one large reply should not hold memory for ever */
-        malloc_trim(0);          /* and neither should the tree it was made from */
-    }
 }
 
 static bool wants_input(const struct server_conn *conn)

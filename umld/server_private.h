@@ -105,9 +105,9 @@ void server_call_free(struct api_call *call);
 /* One message. params is stolen, NULL means {}; error NULL: a reply. */
 void server_send(struct server_conn *conn, const char *error, json_t *params, bool continues);
 /* io.umld.Server.<wire> or, with name, an error of that name; extra (stolen, may be NULL) is put
- * before the common parameters. */
-void server_send_errors(struct server_conn *conn, const char *name, json_t *extra,
-                        const struct um_error *errors, size_t count, size_t total);
+ * before the common parameters; about: the object of an error that names none. */
+void server_send_errors(struct server_conn *conn, const char *name, const char *about,
+                        json_t *extra, const struct um_error *errors, size_t count, size_t total);
 /* The same as the end of a call. */
 void server_fail_call(struct api_call *call, const char *name, json_t *extra,
                       const struct um_error *errors, size_t count, size_t total);

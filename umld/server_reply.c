@@ -119,14 +119,15 @@ static const char *wire_name(enum um_code code)
     return um_code_info(code)->wire;
 }
 
-void server_send_errors(struct server_conn *conn, const char *name, json_t *extra,
-                        const struct um_error *errors, size_t count, size_t total)
+void server_send_errors(struct server_conn *conn, const char *name, const char *about,
+                        json_t *extra, const struct um_error *errors, size_t count, size_t total)
 {
     json_t *params = extra ? extra : json_object(), *more = json_array();
     char wire[64], text[sizeof(*errors)];
 
     snprintf(wire, sizeof(wire), ERROR_PREFIX "%s", wire_name(errors->code));
-    json_object_set_new(params, "object", server_json_text(errors->object));
+    json_object_set_new(params, "object",
+                        server_json_text(errors->object[0] ? errors->object : about));
     json_object_set_new(params, "field", server_json_text(errors->field));
     json_object_set_new(params, "message", server_json_text(errors->message));
     json_object_set_new(params, "hint", server_json_text(errors->hint));
@@ -151,7 +152,8 @@ void server_fail_call(struct api_call *call, const char *name, json_t *extra,
                       const struct um_error *errors, size_t count, size_t total)
 {
     if (call->conn && !call->oneway)
-        server_send_errors(call->conn, name, extra, errors, count, total);
+        server_send_errors(call->conn, name, call->method ? call->method->name : "request", extra,
+                           errors, count, total);
     else
         json_decref(extra);
     server_call_end(call);
@@ -197,6 +199,43 @@ void api_reply(struct api_call *call, json_t *params)
     server_send(call->conn, NULL, params, false);
     call->conn->promised = call->conn->promised || server_call_stores(call);
     server_call_end(call);
+}
+
+/* Tests check this one's shape, too; they can afford the tree. */
+static bool text_fits(struct api_call *call, const struct um_buf *params)
+{
+    json_t *tree;
+    bool fits;
+
+    if (!call->server->check_output)
+        return true;
+    tree = json_loadb(params->data, params->len, 0, NULL);
+    fits = reply_fits(call, tree);
+    json_decref(tree);
+    return fits;
+}
+
+void api_reply_text(struct api_call *call, struct um_buf *params)
+{
+    struct server_conn *conn = call->conn;
+    struct um_error err;
+    char terminator;
+
+    if (params->failed) {
+        um_fail(&err, UM_E_NO_RESOURCES, call->method->name, NULL, "out of memory");
+        api_reply_error(call, &err);
+    } else if (!conn || call->oneway) {
+        server_call_end(call);
+    } else if (text_fits(call, params)) {
+        terminator = um_frame_terminator(conn->in.mode);
+        um_buf_puts(&conn->out, "{\"parameters\":");
+        um_buf_append(&conn->out, params->data, params->len);
+        um_buf_puts(&conn->out, "}");
+        um_buf_append(&conn->out, &terminator, 1);
+        server_conn_dirty(conn);
+        server_call_end(call);
+    }
+    um_buf_done(params);
 }
 
 bool api_reply_continue(struct api_call *call, json_t *params)

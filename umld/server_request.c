@@ -41,7 +41,7 @@ static bool too_deep(const char *text, size_t len, int max)
 
 static void answer_fault(struct server_conn *conn, const struct um_error *err, bool close)
 {
-    server_send_errors(conn, NULL, NULL, err, 1, 1);
+    server_send_errors(conn, NULL, "request", NULL, err, 1, 1);
     conn->closing = conn->closing || close;
 }
 

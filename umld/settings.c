@@ -3,6 +3,7 @@
 #include "schemas/api_rows.h"
 #include "umld/db.h"
 #include "umld/events.h"
+#include "umld/guest.h"
 #include "vmcore/base/log.h"
 #include "vmcore/base/str.h"
 
@@ -140,6 +141,7 @@ static void change(struct umld *umld, struct api_call *call, int which, const ch
         db_run(umld->db, DBQ_SETTING_PUT, rows[which].name, text);
         um_log_set_level((enum um_log_level)s->values[SETTING_LOG_LEVEL]);
         events_emit(umld, "setting.changed", rows[which].name, "value", text, NULL);
+        guest_slots_offer(umld, guest_boot_places(umld));
         um_log(UM_LOG_NOTICE, "setting %s: %s", rows[which].name, text);
     }
     api_reply(call, json_pack("{s:b}", "changed", changed));

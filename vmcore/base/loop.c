@@ -16,8 +16,11 @@ struct um_loop {
     bool stopping;
 };
 
+/* One event for both directions: there are several watches per guest. */
 struct um_watch {
-    struct event *read, *write;
+    struct event_base *base;
+    struct event *event;
+    int fd;
     unsigned directions;
     um_watch_fn fn;
     void *arg;
@@ -111,39 +114,37 @@ struct um_watch *um_watch_new(struct um_loop *loop, int fd, unsigned directions,
         return NULL;
     w->fn = fn;
     w->arg = arg;
-    w->read = event_new(loop->base, fd, EV_READ | EV_PERSIST, watch_cb, w);
-    w->write = event_new(loop->base, fd, EV_WRITE | EV_PERSIST, watch_cb, w);
-    if (!w->read || !w->write) {
-        um_watch_free(w);
+    w->base = loop->base;
+    w->fd = fd;
+    w->event = event_new(loop->base, fd, EV_READ | EV_PERSIST, watch_cb, w);
+    if (!w->event) {
+        free(w);
         return NULL;
     }
     um_watch_set(w, directions);
     return w;
 }
 
-static void set_direction(struct event *event, bool was, bool on)
-{
-    if (on && !was)
-        event_add(event, NULL);
-    else if (was && !on)
-        event_del(event);
-}
-
 void um_watch_set(struct um_watch *w, unsigned directions)
 {
-    set_direction(w->read, w->directions & UM_READ, directions & UM_READ);
-    set_direction(w->write, w->directions & UM_WRITE, directions & UM_WRITE);
+    if (directions == w->directions)
+        return;
     w->directions = directions;
+    event_del(w->event);
+    if (!directions)
+        return;
+    event_assign(w->event, w->base, w->fd,
+                 (short)((directions & UM_READ ? EV_READ : 0) |
+                         (directions & UM_WRITE ? EV_WRITE : 0) | EV_PERSIST),
+                 watch_cb, w);
+    event_add(w->event, NULL);
 }
 
 void um_watch_free(struct um_watch *w)
 {
     if (!w)
         return;
-    if (w->read)
-        event_free(w->read);
-    if (w->write)
-        event_free(w->write);
+    event_free(w->event);
     free(w);
 }
 

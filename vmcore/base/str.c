@@ -162,6 +162,13 @@ bool um_str_starts(const char *s, const char *prefix)
     return strncmp(s, prefix, strlen(prefix)) == 0;
 }
 
+void um_str_make_plain(char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if ((text[i] < 0x20 && text[i] != '\n') || text[i] > 0x7e)
+            text[i] = '?';
+}
+
 bool um_parse_int(const char *s, int64_t min, int64_t max, int64_t *ret)
 {
     char *end;

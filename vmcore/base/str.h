@@ -52,6 +52,9 @@ void um_strp_free(char **s); /* for um_cleanup() */
 
 bool um_str_starts(const char *s, const char *prefix) um_nonnull(1, 2);
 
+/* Everything but printable ASCII and line feeds becomes '?': for text from guests. */
+void um_str_make_plain(char *text, size_t len) um_nonnull(1);
+
 /* Whole string as decimal integer within [min, max]. */
 bool um_parse_int(const char *s, int64_t min, int64_t max, int64_t *ret) um_nonnull(1, 4) um_check;
 

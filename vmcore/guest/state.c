@@ -119,14 +119,15 @@ static const struct guest_transition table[GUEST_STATE_COUNT][GUEST_EVENT_COUNT]
         [GUEST_U_STOP] = GO(STOPPING, HALT),
         [GUEST_U_KILL] = GO(KILLING, KILL),
         [GUEST_U_PAUSE] = GO(RUNNING, SEND_STOP),
-        [GUEST_U_RESUME] = GO(RUNNING, NONE),
+        /* A pause may be under way, or the stop came from elsewhere. */
+        [GUEST_U_RESUME] = GO(RUNNING, SEND_GO),
         [GUEST_U_REBOOT] = GO(RUNNING, SEND_REBOOT),
         [GUEST_M_UP] = GO(RUNNING, REBOOTED),
         [GUEST_M_READY] = GO(RUNNING, READY),
         /* The kernel prints its dump and aborts by itself; what is left is killed at the limit. */
         [GUEST_M_PANIC] = GO(KILLING, NOTE),
         [GUEST_M_PAUSED] = GO(PAUSED, PAUSED),
-        [GUEST_M_RESUMED] = GO(RUNNING, NONE),
+        [GUEST_M_RESUMED] = GO(RUNNING, RESUMED),
         [GUEST_N_LOST] = GO(RUNNING, REATTACH),
         [GUEST_P_EXITED] = GO(RELEASING, RELEASE),
     },

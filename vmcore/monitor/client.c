@@ -128,6 +128,14 @@ static void on_client(uint32_t events, void *arg)
         send_output(c);
 }
 
+static bool has_writer(const struct mon_console *console)
+{
+    for (const struct mon_client *c = console->mon->clients; c; c = c->next)
+        if (c->console == console && c->writer)
+            return true;
+    return false;
+}
+
 static void depose_writer(struct mon_console *console)
 {
     for (struct mon_client *c = console->mon->clients; c; c = c->next) {
@@ -140,52 +148,55 @@ static void depose_writer(struct mon_console *console)
     }
 }
 
-static bool has_writer(const struct mon_console *console)
+static int may_attach(struct monitor *m, const struct mon_attach *a,
+                      struct mon_console **ret_console, const char **ret_why)
 {
-    for (const struct mon_client *c = console->mon->clients; c; c = c->next)
-        if (c->console == console && c->writer)
-            return true;
-    return false;
-}
-
-int mon_client_check(struct monitor *m, const struct mon_attach *a, const char **ret_why)
-{
-    struct mon_console *console = mon_console_find(m, a->device);
-
+    *ret_console = mon_console_find(m, a->device);
     *ret_why = "there is no such console";
-    if (!console)
+    if (!*ret_console)
         return ENODEV;
     *ret_why = "the guest owns this pty: open its path";
-    if (console->config->pts)
+    if ((*ret_console)->config->pts)
         return EOPNOTSUPP;
     *ret_why = "too many console clients";
     if (m->client_count >= MON_CLIENT_MAX)
         return EUSERS;
     *ret_why = "somebody else is writing to this console";
-    if (!(a->flags & (MON_ATTACH_READ_ONLY | MON_ATTACH_STEAL)) && has_writer(console))
+    if (!(a->flags & (MON_ATTACH_READ_ONLY | MON_ATTACH_STEAL)) && has_writer(*ret_console))
         return EBUSY;
     *ret_why = "";
     return 0;
 }
 
-static bool is_stream(int fd)
+int mon_client_may_attach(struct monitor *m, const struct mon_attach *a, const char **ret_why)
+{
+    struct mon_console *console;
+
+    return may_attach(m, a, &console, ret_why);
+}
+
+static int check_attach(struct monitor *m, const struct mon_attach *a, int fd,
+                        struct mon_console **ret_console, const char **ret_why)
 {
     socklen_t size = sizeof(int);
-    int type = 0;
+    int type = 0, errnum = may_attach(m, a, ret_console, ret_why);
 
-    return fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM;
+    if (errnum)
+        return errnum;
+    *ret_why = "not a stream socket";
+    if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0 || type != SOCK_STREAM)
+        return ENOTSOCK;
+    if (!(a->flags & MON_ATTACH_READ_ONLY))
+        depose_writer(*ret_console);
+    return 0;
 }
 
 int mon_client_attach(struct monitor *m, const struct mon_attach *a, int fd, const char **ret_why)
 {
-    struct mon_console *console = mon_console_find(m, a->device);
+    struct mon_console *console;
     struct mon_client *c = NULL;
-    int errnum = mon_client_check(m, a, ret_why);
+    int errnum = check_attach(m, a, fd, &console, ret_why);
 
-    if (errnum == 0 && !is_stream(fd)) {
-        *ret_why = "not a stream socket";
-        errnum = ENOTSOCK;
-    }
     if (errnum == 0) {
         c = calloc(1, sizeof(*c));
         *ret_why = "no memory";
@@ -205,8 +216,6 @@ int mon_client_attach(struct monitor *m, const struct mon_attach *a, int fd, con
         um_fd_close(&fd);
         return errnum;
     }
-    if (c->writer)
-        depose_writer(console);
     mon_log_reader_start(&console->log, &c->reader, a->back);
     c->next = m->clients;
     m->clients = c;

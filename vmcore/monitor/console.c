@@ -7,6 +7,7 @@
 
 #include "vmcore/base/clock.h"
 #include "vmcore/base/fd.h"
+#include "vmcore/base/log.h"
 #include "vmcore/base/spawn.h"
 
 #include <errno.h>
@@ -116,28 +117,12 @@ struct mon_console *mon_console_find(struct monitor *m, const char *device)
     return NULL;
 }
 
-/* An exec'ed kernel (reboot) has no handler yet: SIGIO would end it. */
-static bool takes_sigio(pid_t pid)
-{
-    char path[48], text[4096];
-    unsigned long long caught = 0;
-    const char *line;
-    ssize_t n;
-    um_autofd fd = -1;
-
-    snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    n = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
-    text[n > 0 ? n : 0] = '\0';
-    line = strstr(text, "\nSigCgt:");
-    return line && sscanf(line, "\nSigCgt: %llx", &caught) == 1 && caught >> (SIGIO - 1) & 1;
-}
-
 /*
  * linux(host): when the reader makes room in a full pty, the writer is sent SIGIO just before its
  * epoll learns of the room. A UML kernel on another CPU that looks in between finds nothing, is
  * never told again, and its console stands still for good. So after much output that ceased we
- * have it look once more; SIGIO without a cause is nothing to it.
+ * have it look once more; SIGIO without a cause is nothing to it, and before it has a handler it is
+ * ignored: umlinit starts it so, and before a reboot it sees to that itself.
  */
 static void nudge(void *arg)
 {
@@ -145,8 +130,9 @@ static void nudge(void *arg)
     const struct monitor *m = c->mon;
 
     c->burst = 0;
-    if (m->phase == MON_PHASE_RUNNING && m->link.main_pidfd >= 0 && takes_sigio(m->state.main_pid))
-        um_pidfd_signal(m->link.main_pidfd, SIGIO);
+    if (m->phase == MON_PHASE_RUNNING && m->link.main_pidfd >= 0 &&
+        !um_pidfd_signal(m->link.main_pidfd, SIGIO))
+        um_log(UM_LOG_DEBUG, "%s: no SIGIO: the kernel is gone", c->config->device);
 }
 
 static void watch_burst(struct mon_console *c, size_t len)

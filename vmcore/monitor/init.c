@@ -122,6 +122,7 @@ static void kernel_child(const struct init *in, pid_t parent, int report)
 
     for (int s = 1; s < NSIG; s++)
         signal(s, SIG_DFL);
+    signal(SIGIO, SIG_IGN); /* umlmon sends it, perhaps before the kernel has a handler */
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     /* Without a namespace nothing else ends main when umlinit is killed outright. */

@@ -74,10 +74,9 @@ struct mon_client {
     struct mon_client *next;
 };
 
-/* Would it be refused? 0 or an errno with *ret_why set (static text). */
-int mon_client_check(struct monitor *m, const struct mon_attach *a, const char **ret_why)
-    um_nonnull(1, 2, 3);
 /* Takes fd in every case. Returns 0 or an errno with *ret_why set (static text). */
+int mon_client_may_attach(struct monitor *m, const struct mon_attach *a, const char **ret_why)
+    um_nonnull(1, 2, 3) um_check;
 int mon_client_attach(struct monitor *m, const struct mon_attach *a, int fd, const char **ret_why)
     um_nonnull(1, 2, 4);
 /* New output / new room for input on the console. */

@@ -5,13 +5,13 @@
 #ifndef VMCORE_MONITOR_ORDER_H
 #define VMCORE_MONITOR_ORDER_H
 
-#define ORDER_FD      3
+#define ORDER_FD 3
 /*
- * The listening control socket, bound by umld to ORDER_KEY_SOCKET: umld can connect at once, before umlmon
- * has read its order.
+ * The listening control socket, bound by umld to ORDER_KEY_SOCKET: umld can connect at once, before
+ * umlmon has read its order.
  */
 #define ORDER_LISTEN_FD 4
-#define ORDER_VERSION "1"
+#define ORDER_VERSION   "1"
 
 #define ORDER_KEY_VERSION   "version"  /* must be ORDER_VERSION */
 #define ORDER_KEY_GUEST     "guest"    /* name, for logs and the process title */

@@ -29,7 +29,7 @@ enum mon_type {
     MON_RESIZE = 19, /* struct mon_resize */
     MON_SIGNAL = 20, /* struct mon_signal: to the kernel's main process only */
     MON_WRITE = 21,  /* struct mon_write + bytes: type into a console */
-    MON_CHECK = 22   /* struct mon_attach, no descriptor: would it be refused? */
+    MON_MAY_ATTACH = 22 /* struct mon_attach: would it be accepted now? */
 };
 
 struct mon_header {

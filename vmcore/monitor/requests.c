@@ -62,27 +62,30 @@ static int do_pin(struct monitor *m, struct request *r, const char **why)
     return errnum ? errnum : LATER;
 }
 
+static bool take_attach(const struct request *r, struct mon_attach *ret, const char **why)
+{
+    memcpy(ret, r->body, sizeof(*ret));
+    *why = "malformed device, flags or position";
+    return device_ok(ret->device) && ret->back >= -2 &&
+           (ret->flags & ~(uint32_t)(MON_ATTACH_READ_ONLY | MON_ATTACH_STEAL)) == 0;
+}
+
+static int do_may_attach(struct monitor *m, struct request *r, const char **why)
+{
+    struct mon_attach a;
+
+    return take_attach(r, &a, why) ? mon_client_may_attach(m, &a, why) : EINVAL;
+}
+
 static int do_attach(struct monitor *m, struct request *r, const char **why)
 {
     struct mon_attach a;
     int fd = r->fd;
 
-    memcpy(&a, r->body, sizeof(a));
-    *why = "malformed device, flags or position";
-    if (!device_ok(a.device) || a.back < -2 ||
-        (a.flags & ~(uint32_t)(MON_ATTACH_READ_ONLY | MON_ATTACH_STEAL)) != 0)
+    if (!take_attach(r, &a, why))
         return EINVAL;
     r->fd = -1;
     return mon_client_attach(m, &a, fd, why);
-}
-
-static int do_check(struct monitor *m, struct request *r, const char **why)
-{
-    struct mon_attach a;
-
-    memcpy(&a, r->body, sizeof(a));
-    *why = "malformed device";
-    return device_ok(a.device) ? mon_client_check(m, &a, why) : EINVAL;
 }
 
 static int do_resize(struct monitor *m, struct request *r, const char **why)
@@ -138,10 +141,10 @@ static const struct row {
     [MON_KILL] = {do_kill, 0, false, false},
     [MON_PIN] = {do_pin, sizeof(struct mon_pin), false, false},
     [MON_ATTACH] = {do_attach, sizeof(struct mon_attach), false, true},
+    [MON_MAY_ATTACH] = {do_may_attach, sizeof(struct mon_attach), false, false},
     [MON_RESIZE] = {do_resize, sizeof(struct mon_resize), false, false},
     [MON_SIGNAL] = {do_signal, sizeof(struct mon_signal), false, false},
     [MON_WRITE] = {do_write, sizeof(struct mon_write), true, false},
-    [MON_CHECK] = {do_check, sizeof(struct mon_attach), false, false},
 };
 
 bool mon_request(struct monitor *m, uint64_t connection, const struct mon_header *h,

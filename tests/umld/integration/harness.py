@@ -37,6 +37,7 @@ LIBEXEC = {
     "build-image": os.path.join(SOURCE, "images", "build-image"),
     "guest": os.path.join(SOURCE, "images", "guest"),
 }
+EXT4 = bytes(1080) + b"\x53\xef" + bytes(8192 - 1082)  # what umld looks at in a root image
 LIMIT = 60  # seconds; nothing a test waits for takes longer
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -140,7 +141,7 @@ class Daemon:
     def client(self, timeout=LIMIT):
         return Client(self.api, timeout)
 
-    def call(self, method, **parameters):
+    def call(self, method, /, **parameters):
         with self.client() as client:
             return client.call(method, parameters)
 
@@ -209,17 +210,18 @@ class Case(unittest.TestCase):
 
     def end(self):
         """The guests, then the daemon, then the proof that nothing is left."""
-        failed = None
-        if self.daemon.alive():
-            try:
+        status, failed = 0, None
+        try:
+            if self.daemon.alive():
                 self.daemon.end_guests()
-            except (OSError, Error, Closed) as problem:
-                failed = problem
+        except (OSError, Error, Closed) as problem:
+            failed = problem
+        if self.daemon.alive():
             status = self.daemon.terminate()
-            self.assertEqual(status, 0, f"umld ended with {status}:\n{self.daemon.log_text()[-6000:]}")
+        left = self.reap()
         if failed:
             raise failed
-        left = self.reap()
+        self.assertEqual(status, 0, f"umld ended with {status}:\n{self.daemon.log_text()[-6000:]}")
         self.assertEqual(left, [], "processes left behind")
         if not self.leftovers_expected and os.path.isdir(self.daemon.run):
             self.assertEqual(sorted(os.listdir(os.path.join(self.daemon.run, "g"))), [], "run directories left behind")
@@ -260,7 +262,7 @@ class Case(unittest.TestCase):
 
     # ---- what tests do ----
 
-    def call(self, method, **parameters):
+    def call(self, method, /, **parameters):
         return self.daemon.call(method, **parameters)
 
     def client(self, timeout=LIMIT):
@@ -268,7 +270,7 @@ class Case(unittest.TestCase):
         self.addCleanup(client.close)
         return client
 
-    def fails(self, name, method, **parameters):
+    def fails(self, name, method, /, **parameters):
         """The call answers with this error; returns it. Its texts are always there and never empty of sense."""
         with self.assertRaises(Error) as caught:
             self.call(method, **parameters)

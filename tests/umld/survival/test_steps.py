@@ -1,0 +1,224 @@
+"""umld dies at one named step of a verb and is started again: the work is finished or undone by rule."""
+import time
+import unittest
+
+import world
+from world import Case, until
+
+
+class Steps(Case):
+    """Each point of the list in turn, with a guest of its own in the same world."""
+
+    def die_at(self, point, method, **parameters):
+        self.w.arm(point)
+        with self.w.send_only(method, **parameters):
+            self.w.died()
+
+    def each(self, points, one):
+        for number, point in enumerate(points):
+            with self.subTest(point=point):
+                try:
+                    one(f"g{number}", point)
+                finally:
+                    self.w.disarm()
+                    if not self.w.up():
+                        self.w.start()
+                    self.w.settled()
+                    self.check_reality()
+
+    def assert_jobs_closed(self):
+        self.assertEqual(self.w.call("Job.List", active=True)["jobs"], [])
+
+
+class Start(Steps):
+    def test_a_start_cut_off_before_it_was_stored_never_happened(self):
+        def one(name, point):
+            self.w.create(name)
+            self.die_at(point, "Guest.Start", name=name)
+            self.w.start()
+            run = self.w.settled()[name]
+            self.assertEqual((run["state"], run["want"]), ("stopped", "down"))
+            self.assert_jobs_closed()
+        self.each(["enter:preparing", "before-commit"], one)
+
+    def test_a_stored_start_is_finished(self):
+        def one(name, point):
+            self.w.create(name)
+            self.die_at(point, "Guest.Start", name=name)
+            self.w.start()
+            run = self.w.wait(name, "ready")
+            self.assertEqual((run["state"], run["want"], run["restarts"]), ("running", "up", 0))
+            self.assert_jobs_closed()
+            types = [e["type"] for e in self.w.events(guest=name)]
+            self.assertEqual((types.count("guest.kernel-up"), types.count("guest.ready")), (1, 1), types)
+        self.each(["stored:preparing", "done:preparing", "enter:booting", "stored:booting", "spawned:booting",
+                   "done:booting", "enter:running"], one)
+
+    def test_the_guest_whose_start_it_saw_through_keeps_its_processes(self):
+        self.w.create("web")
+        self.die_at("done:booting", "Guest.Start", name="web")
+        pids = until(lambda: len(self.w.ours()) >= 4 and self.w.ours(), what="its processes")
+        self.w.start()
+        run = self.w.wait("web", "ready")
+        self.assertLessEqual({run["pid"], run["monitorPid"]}, pids)
+
+    def test_ready_that_came_while_it_was_dead_is_announced(self):
+        self.w.create("web", fake="slow=0")
+        self.w.call("Guest.Start", name="web", wait="none")
+        self.w.kill()
+        time.sleep(0.3)
+        self.w.start()
+        self.assertTrue(self.w.wait("web", "ready")["ready"])
+        self.assertIn("guest.ready", [e["type"] for e in self.w.events(guest="web")])
+
+
+class Stop(Steps):
+    def test_a_stop_is_finished_whatever_rung_it_was_on(self):
+        fakes = {"sysrq s": "ignorecad", "sysrq u": "ignorecad", "halt": "ignorecad"}
+        self.w.call("Server.Set", name="stop-seconds", value="1")
+
+        def one(name, point):
+            self.w.boot(name, fakes.get(point, "ignorecad" if "stopping" in point else ""))
+            self.die_at(point, "Guest.Stop", name=name)
+            self.w.start()
+            run = self.w.wait(name, "exit")
+            self.assertEqual((run["state"], run["want"]), ("stopped", "down"))
+            self.assertNotIn("cause", run)
+            self.assert_jobs_closed()
+        self.each(["stored:stopping", "done:stopping", "cad", "sysrq s", "sysrq u", "halt", "enter:releasing",
+                   "stored:releasing", "done:releasing", "enter:stopped", "stored:stopped", "done:stopped"], one)
+
+    def test_a_stop_that_was_not_stored_did_not_happen(self):
+        before = self.w.boot("web")
+        self.die_at("enter:stopping", "Guest.Stop", name="web")
+        self.w.start()
+        run = self.w.settled()["web"]
+        self.assertEqual((run["state"], run["pid"]), ("running", before["pid"]))
+
+    def test_a_paused_guest_is_resumed_first_by_the_next_daemon_too(self):
+        self.w.boot("web")
+        self.w.call("Guest.Pause", name="web")
+        self.die_at("stored:stopping", "Guest.Stop", name="web")
+        self.w.start()
+        begun = time.monotonic()
+        self.assertEqual(self.w.wait("web", "exit")["state"], "stopped")
+        self.assertLess(time.monotonic() - begun, 5, "it waited for a guest that could not answer")
+
+    def test_a_start_wished_behind_a_stop_still_comes(self):
+        self.w.call("Server.Set", name="stop-seconds", value="1")
+        self.w.boot("web", "ignorecad")
+        self.w.send_only("Guest.Stop", name="web").socket.close()
+        self.w.wait("web", "stopping")
+        self.w.call("Guest.Start", name="web", wait="none")
+        self.w.restart()
+        run = self.w.wait("web", "ready")
+        self.assertEqual((run["bootNumber"], run["want"]), (2, "up"))
+
+    def test_a_kill_is_finished(self):
+        def one(name, point):
+            self.w.boot(name)
+            self.die_at(point, "Guest.Kill", name=name)
+            self.w.start()
+            run = self.w.wait(name, "exit")
+            self.assertEqual((run["state"], run["want"], run.get("cause")), ("stopped", "down", None))
+        self.each(["stored:killing", "done:killing", "stored:releasing", "done:releasing"], one)
+
+
+class Verbs(Steps):
+    def test_pause_and_resume_are_carried_on(self):
+        def one(name, point):
+            verb, state, point = point.split("/")
+            self.w.boot(name)
+            if verb == "Resume":
+                self.w.call("Guest.Pause", name=name)
+            before = self.w.runtime(name)
+            self.die_at(point, "Guest." + verb, name=name)
+            self.w.start()
+            after = self.w.wait(name, state)
+            self.assertEqual(after["pid"], before["pid"])
+        self.each(["Pause/paused/stored:running", "Pause/paused/done:running", "Pause/paused/enter:paused",
+                   "Resume/running/stored:paused", "Resume/running/done:paused", "Resume/running/enter:running"], one)
+
+    def test_paused_stays_paused_through_two_daemons(self):
+        before = self.w.boot("web")
+        self.w.call("Guest.Pause", name="web")
+        self.w.restart()
+        self.w.restart()
+        run = self.w.settled()["web"]
+        self.assertEqual((run["state"], run["pid"]), ("paused", before["pid"]))
+        self.w.call("Guest.Resume", name="web")
+
+    def test_a_crash_in_the_middle_of_adopting_loses_nothing(self):
+        before = self.w.boot("web")
+        self.w.call("Guest.Pause", name="web")
+        for point in ("before-commit", "after-commit", "enter:paused"):
+            self.w.kill()
+            self.w.arm(point)
+            self.w.start()
+            self.w.died()
+        self.w.start()
+        run = self.w.settled()["web"]
+        self.assertEqual((run["state"], run["pid"]), ("paused", before["pid"]))
+
+    def test_a_reboot_is_carried_on(self):
+        def one(name, point):
+            before = self.w.boot(name)
+            self.die_at(point, "Guest.Reboot", name=name)
+            self.w.start()
+            until(lambda: self.w.runtime(name)["bootNumber"] > 1 and self.w.runtime(name)["ready"])
+            run = self.w.settled()[name]
+            self.assertEqual((run["state"], run["pid"]), ("running", before["pid"]))
+        self.each(["stored:running", "done:running"], one)
+
+    def test_definitions_are_whole_or_not_there(self):
+        w = self.w
+        for point, there in (("before-commit", False), ("after-commit", True)):
+            self.die_at(point, "Guest.Create", definition={"name": "new", "kernel": "fake"})
+            w.start()
+            self.assertEqual("new" in w.guests(), there)
+        for point, value in (("before-commit", None), ("after-commit", "mem=48M")):
+            self.die_at(point, "Guest.Update", name="new", set=["mem=48M"])
+            w.start()
+            values = [v["value"] for v in w.call("Guest.Config", name="new")["values"]]
+            self.assertEqual(values, [value] if value else [])
+        for point, there in (("before-commit", True), ("after-commit", False)):
+            self.die_at(point, "Guest.Remove", name="new")
+            w.start()
+            self.assertEqual("new" in w.guests(), there)
+        self.check_reality()
+
+
+class Jobs(Steps):
+    def test_a_kernel_probe_cut_off_leaves_no_guest_and_no_verdict(self):
+        w = self.w
+        kernel = w.directory + "/fake_guest-6.5.0"
+        with open(world.FAKE, "rb") as source, open(kernel, "wb") as copy:
+            copy.write(source.read())
+        world.os.chmod(kernel, 0o755)
+        for point in ("probe-stored:booting", "probe-spawned:booting", "probe-done:booting", "probe-enter:running"):
+            with self.subTest(point=point):
+                self.die_at(point, "Kernel.Add", path=kernel, name="other")
+                w.start()
+                until(lambda: not w.directories(), what="the probe's directory removed")
+                self.assertEqual([n for n in world.os.listdir(w.state + "/guests") if n.startswith("probe-")], [])
+                self.assert_jobs_closed()
+                self.check_reality()
+        self.assertTrue(w.call("Kernel.Add", path=kernel, name="other")["kernel"])
+
+    @unittest.skipUnless(world.shutil.which("busybox"), "no busybox")
+    def test_an_image_build_cut_off_leaves_no_file_and_a_failed_job(self):
+        w = self.w
+        with w.send_only("Image.Build", kind="busybox", name="img", bytes=16 << 20):
+            until(lambda: world.below([w.process.pid]), what="the builder")
+            w.kill()
+        until(lambda: not w.ours(), 5, "the end of the builder")
+        w.start()
+        self.assertEqual(w.call("Image.List")["images"], [])
+        jobs = [j for j in w.call("Job.List")["jobs"] if j["kind"] == "image.build"]
+        self.assertEqual([j["state"] for j in jobs], ["failed"])
+        self.assertEqual([n for n in world.os.listdir(w.state + "/images")], [])
+        w.call("Image.Build", kind="busybox", name="img", bytes=16 << 20)
+
+
+if __name__ == "__main__":
+    world.main()

@@ -233,7 +233,7 @@ class KernelProcess(fixture.MonitorTest):
         c.write("con0", b"\n")
         self.assertEqual(c.flag(F_EXITED).pinned_cpu, int(cpu))
         m.wait()
-        self.assertIn(("facts: personality 40000 core 0 cpus 1 signals 0 preload %s" %
+        self.assertIn(("facts: personality 40000 core 0 cpus 1 signals 1 preload %s" %
                        guard).encode(), m.log())
 
     def test_without_options_nothing_is_preloaded_or_pinned(self):

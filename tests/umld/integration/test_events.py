@@ -1,0 +1,144 @@
+"""Events and jobs: numbered without gaps, replayed, followed, filtered; rows that outlive the daemon."""
+import threading
+
+import harness
+from harness import Case, Error
+
+
+class Events(Case):
+    def test_numbers_have_no_gap_over_restarts(self):
+        self.boot("web")
+        for end in (self.daemon.kill, self.daemon.terminate):
+            end()
+            self.daemon.start()
+            self.wait("web", "running")
+        self.call("Guest.Kill", name="web")
+        seqs = [event["seq"] for event in self.events()]
+        self.assertEqual(seqs, list(range(1, len(seqs) + 1)))
+        self.assertEqual(self.call("Server.Status")["lastEvent"], seqs[-1])
+
+    def test_a_life_is_told_in_order(self):
+        self.boot("web")
+        self.call("Guest.Stop", name="web")
+        types = [event["type"] for event in self.events(guest="web") if event["type"] != "guest.state"]
+        expected = ["guest.defined", "guest.kernel-up", "guest.ready", "guest.stopped"]
+        self.assertEqual([t for t in types if t in expected], expected)
+        states = [event["data"]["to"] for event in self.events(types=["guest.state"], guest="web")]
+        self.assertEqual(states, ["preparing", "booting", "running", "stopping", "releasing", "stopped"])
+
+    def test_following_misses_nothing_between_replay_and_news(self):
+        seen = []
+
+        def follow():
+            with self.daemon.client() as client:
+                for reply in client.stream("Server.Subscribe", {"since": 0, "follow": True}):
+                    seen.append(reply["event"]["seq"])
+                    if reply["event"]["type"] == "setting.changed" and reply["event"]["data"]["value"] == "599":
+                        return
+        threads = [threading.Thread(target=follow) for _ in range(5)]
+        for thread in threads[:2]:
+            thread.start()
+        for value in range(400, 600):
+            self.call("Server.Set", name="stop-seconds", value=str(value))
+            if value == 500:
+                for thread in threads[2:]:
+                    thread.start()
+        for thread in threads:
+            thread.join(60)
+        count = self.call("Server.Status")["lastEvent"]
+        self.assertEqual(sorted(seen), sorted(list(range(1, count + 1)) * 5))
+
+    def test_a_slow_reader_loses_nothing_and_holds_up_nobody(self):
+        lazy = self.client()
+        lazy.send("Server.Subscribe", {"since": 0, "follow": True}, more=True)
+        with self.client() as busy:
+            for value in range(3000):
+                busy.call("Server.Set", {"name": "stop-seconds", "value": str(1 + value % 500)})
+        count = self.call("Server.Status")["lastEvent"]
+        seqs = []
+        for reply in lazy.replies():
+            seqs.append(reply["event"]["seq"])
+            if seqs[-1] == count:
+                break
+        self.assertEqual(seqs, list(range(1, count + 1)))
+
+    def test_only_new_ones_without_since(self):
+        with self.client() as client:
+            client.send("Server.Subscribe", {"follow": True}, more=True)
+            self.daemon.call("Server.Ping")
+            self.call("Server.Set", name="stop-seconds", value="77")
+            self.assertEqual(client.reply()["parameters"]["event"]["type"], "setting.changed")
+
+    def test_wrong_subscriptions(self):
+        error = self.fails("InvalidValue", "Server.Subscribe", since=0)
+        self.assertIn("more", error.hint)
+        self.assertEqual(self.events(since=10 ** 9), [])
+
+    def test_a_guests_bytes_are_made_safe(self):
+        self.boot("web")
+        self.call("Console.Send", name="web", data="notify a\x1b[31m\x7fb\u00e4\n")
+        events = harness.until(lambda: self.events(types=["guest.notify"]), what="the notification")
+        text = events[0]["data"]["text"]
+        self.assertNotIn("\x1b", text)
+
+
+class Jobs(Case):
+    def test_a_start_is_a_job_with_its_outcome(self):
+        reply = self.boot("web")
+        job = self.call("Job.Get", id=reply["job"])["job"]
+        self.assertEqual((job["kind"], job["object"], job["state"]), ("guest.start", "web", "done"))
+        self.assertTrue(job["endedAt"])
+        self.create("bad", fake="exit=3:0,noready")
+        with self.assertRaises(Error):
+            self.call("Guest.Start", name="bad")
+        job = self.call("Job.List", limit=1)["jobs"][0]
+        self.assertEqual(job["state"], "failed")
+        self.assertIn("exit status 3", job["error"])
+
+    def test_a_waiting_client_that_leaves_does_not_end_the_job(self):
+        self.create("web", fake="noready")
+        with self.daemon.client() as client:
+            client.send("Guest.Start", {"name": "web", "timeoutMs": 1500})
+            self.wait("web", "running")
+        self.assertEqual(len(self.call("Job.List", active=True)["jobs"]), 1)
+        harness.until(lambda: not self.call("Job.List", active=True)["jobs"], what="the end of the job")
+
+    def test_unknown_jobs_and_jobs_that_cannot_be_cancelled(self):
+        for text in ("4711", "x", "-1", "9" * 30):
+            self.fails("NotFound", "Job.Get", id=text)
+            self.fails("NotFound", "Job.Cancel", id=text)
+        self.create("web", fake="noready")
+        with self.daemon.client() as client:
+            client.send("Guest.Start", {"name": "web", "timeoutMs": 5000})
+            self.wait("web", "running")
+            job = self.call("Job.List", active=True)["jobs"][0]["id"]
+            self.fails("Unsupported", "Job.Cancel", id=job)
+
+    def test_an_interrupted_start_is_finished_and_its_job_closed(self):
+        self.create("web", fake="noready")
+        client = self.client()
+        client.send("Guest.Start", {"name": "web"})
+        self.wait("web", "running")
+        self.daemon.kill()
+        self.daemon.start()
+        self.wait("web", "running")
+        self.assertEqual(self.call("Job.List", active=True)["jobs"], [])
+
+
+class Settings(Case):
+    kernel = False
+
+    def test_wrong_settings(self):
+        self.assertIn("stop-seconds", self.fails("NotFound", "Server.Set", name="speed", value="1").hint)
+        for name, value in (("stop-seconds", "0"), ("stop-seconds", "x"), ("pinning", "maybe"),
+                            ("console-log-size", "1"), ("log-level", "loud"), ("boot-seconds", "99999")):
+            self.fails("InvalidValue", "Server.Set", name=name, value=value)
+        self.assertFalse(self.call("Server.Set", name="pinning", value="on")["changed"])
+
+    def test_the_log_level_at_run_time(self):
+        self.assertTrue(self.call("Server.SetLogLevel", level="debug")["changed"])
+        self.assertEqual(self.call("Server.Status")["logLevel"], "debug")
+
+
+if __name__ == "__main__":
+    harness.main()
