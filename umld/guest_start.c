@@ -127,7 +127,7 @@ static void plan(struct guest *g, const struct launch_kernel *kernel)
 {
     struct um_error err;
 
-    if (write_order(g, kernel, &err))
+    if (guest_disks_free(g, &err) || write_order(g, kernel, &err))
         fail(g, &err);
     else
         guest_post(g, GUEST_R_READY);
