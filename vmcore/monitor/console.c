@@ -132,7 +132,7 @@ static void nudge(void *arg)
     c->burst = 0;
     if (m->phase == MON_PHASE_RUNNING && m->link.main_pidfd >= 0 &&
         !um_pidfd_signal(m->link.main_pidfd, SIGIO))
-        um_log(UM_LOG_DEBUG, "%s: no SIGIO: the kernel is gone", c->device);
+        um_log(UM_LOG_DEBUG, "%s: no SIGIO: the kernel is gone", c->config->device);
 }
 
 static void watch_burst(struct mon_console *c, size_t len)
