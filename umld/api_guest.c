@@ -266,7 +266,8 @@ static void start_unattended(struct guest *g, struct api_call *call, const struc
         guest_post(g, GUEST_U_START);
     jobs_end(g->umld, wait->job, NULL);
     if (wait->request_id)
-        request_remember(g->umld, wait->request_id, wait->request_method, g->def.name, reply);
+        request_remember(g->umld, api_call_uid(call), wait->request_id, wait->request_method,
+                         g->def.name, reply);
     api_reply(call, reply);
 }
 
