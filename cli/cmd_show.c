@@ -128,6 +128,26 @@ void show_guest(const json_t *guest)
         int_field(r, "restarts", "restarts");
 }
 
+/* A terminal of the host has a path only while the guest runs. */
+static void show_terminals(struct cli *cli, const char *name)
+{
+    struct client_reply reply = CLIENT_REPLY_INIT;
+    const json_t *console;
+    char text[256];
+    size_t i;
+
+    if (cli_call(cli, API_CONSOLE_LIST, text_named(name), CLI_SHORT_MS, &reply) == UM_OK)
+        json_array_foreach(json_object_get(reply.params, "consoles"), i, console)
+        {
+            if (!text_has(console, "path"))
+                continue;
+            snprintf(text, sizeof(text), "%s is %s", text_get(console, "device", "?"),
+                     text_get(console, "path", "?"));
+            field("terminal", text);
+        }
+    client_reply_done(&reply);
+}
+
 static int run(struct cli *cli, const struct args *args)
 {
     struct client_reply reply = CLIENT_REPLY_INIT;
@@ -135,8 +155,10 @@ static int run(struct cli *cli, const struct args *args)
     int status;
 
     status = cli_ask(cli, API_GUEST_GET, text_named(args->word[0]), CLI_SHORT_MS, &reply, &text);
-    if (text)
+    if (text) {
         show_guest(json_object_get(reply.params, "guest"));
+        show_terminals(cli, args->word[0]);
+    }
     client_reply_done(&reply);
     return status;
 }

@@ -397,10 +397,14 @@ void api_guest_resume(struct umld *umld, struct api_call *call, const json_t *pa
 
     if (!g)
         return;
-    if (guest_next(g->state, GUEST_U_RESUME).defined)
-        verb(g, call, GUEST_U_RESUME, true, &wait);
-    else
+    if (!guest_next(g->state, GUEST_U_RESUME).defined) {
         refuse(g, call, "resume", NULL);
+        return;
+    }
+    /* Sent in any case: a pause may be under way, or its kernel was stopped by somebody else. */
+    wait.changed = g->state != GUEST_RUNNING || strcmp(g->asked, "pause") == 0;
+    guest_post(g, GUEST_U_RESUME);
+    guest_wait_add(g, call, &wait);
 }
 
 void api_guest_wait(struct umld *umld, struct api_call *call, const json_t *params)

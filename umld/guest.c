@@ -21,7 +21,6 @@ struct guests {
     int count, room;
     struct guest *internal; /* by next_name */
     struct guest *active;
-    int slots_used; /* guests booting now */
 };
 
 static unsigned bucket_of(const char *name)
@@ -50,6 +49,7 @@ static void guest_free(struct guest *g)
     guest_plan_free(g);
     um_timer_free(g->limit);
     um_timer_free(g->step);
+    um_timer_free(g->notify_timer);
     guest_definition_done(&g->def);
     free(g->kernel_path);
     free(g->cause);
@@ -353,7 +353,9 @@ void guests_drain(struct guests *guests)
         memcpy(events, g->inbox, count);
         g->inbox_count = 0;
         for (unsigned i = 0; i < count; i++)
-            guest_step(g, (enum guest_event)events[i]);
+            /* A limit that passed in the round in which its state ended is over. */
+            if (events[i] != GUEST_T_EXPIRED || g->expired_in == g->state)
+                guest_step(g, (enum guest_event)events[i]);
         if (count)
             guest_waiters_check(g);
     }
@@ -364,47 +366,6 @@ void guests_store(struct guests *guests)
     for (struct guest *g = guests->active; g; g = g->next_active)
         if (g->dirty && !g->removed)
             guest_store(g);
-}
-
-bool guest_slot_take(struct guest *g, int limit)
-{
-    struct guests *guests = g->umld->guests;
-
-    if (!g->has_slot && guests->slots_used >= limit) {
-        g->wants_slot = true;
-        return false;
-    }
-    if (!g->has_slot)
-        guests->slots_used++;
-    g->has_slot = true;
-    g->wants_slot = false;
-    return true;
-}
-
-void guest_slots_offer(struct umld *umld, int limit)
-{
-    struct guests *guests = umld->guests;
-    int free_places = limit - guests->slots_used;
-
-    for (int i = 0; i < guests->count && free_places > 0; i++) {
-        struct guest *g = guests->list[i];
-
-        if (!g->wants_slot || g->state != GUEST_PREPARING)
-            continue;
-        guest_effect(g, EFFECT_PREPARE);
-        free_places--;
-    }
-}
-
-void guest_slot_release(struct guest *g)
-{
-    /* One that was called and gives up passes its call on. */
-    bool passes = g->has_slot || g->wants_slot;
-
-    g->umld->guests->slots_used -= g->has_slot;
-    g->has_slot = g->wants_slot = false;
-    if (passes)
-        guest_slots_offer(g->umld, guest_boot_places(g->umld));
 }
 
 static const struct {

@@ -70,7 +70,8 @@ struct guest {
     int64_t notify_ns;    /* when the guest last told something, and how much it */
     unsigned notify_left; /* may tell before it is cut short */
     unsigned notify_dropped;
-    bool host_restarted; /* the row was stored before the host's last boot */
+    struct um_timer *notify_timer; /* tells how much was dropped; made when it is needed */
+    bool host_restarted;           /* the row was stored before the host's last boot */
     bool kernel_up;
     bool start_asked;      /* start again once it is released */
     bool kill_asked;       /* its monitor was told to kill it: next time more is done */
@@ -143,6 +144,7 @@ void guest_expire(struct guest *g) um_nonnull(1);
 void guest_touch(struct guest *g) um_nonnull(1); /* a stored field changed */
 void guest_effect(struct guest *g, unsigned effects) um_nonnull(1);
 
+/* ---- guest_slots.c ---- */
 /*
  * Boots are staggered: a bounded number at a time. False: wait; EFFECT_PREPARE comes again when
  * there is room. Released when the guest is ready, has had its time, or ended.

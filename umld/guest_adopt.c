@@ -7,7 +7,8 @@
  *   no monitor, exit record               the end is reported with its true status and time
  *   no monitor, no record                 it vanished; what is left of it is killed; reported
  *   start interrupted before a monitor    started again (the wish is stored)
- *   pause, resume, stop, kill interrupted carried on
+ *   pause, resume, reboot, stop or kill   carried on
+ *   interrupted
  *   monitor of another protocol version   left alone (guest_monitor.c)
  *   run directories nobody knows          their guests are killed, the directories removed
  *
@@ -60,7 +61,7 @@ static void carry_on_ending(struct guest *g, const struct mon_state *s)
         guest_post(g, GUEST_U_START);
 }
 
-static void carry_on(struct guest *g, const struct mon_state *s)
+static void carry_on(struct guest *g, const struct mon_state *s, bool rebooted)
 {
     if (g->adopting_from == GUEST_STOPPING || g->adopting_from == GUEST_KILLING)
         carry_on_ending(g, s);
@@ -70,6 +71,8 @@ static void carry_on(struct guest *g, const struct mon_state *s)
         guest_post(g, GUEST_U_PAUSE);
     else if (strcmp(g->asked, "resume") == 0)
         guest_post(g, GUEST_U_RESUME);
+    else if (strcmp(g->asked, "reboot") == 0 && !rebooted)
+        guest_post(g, GUEST_U_REBOOT);
 }
 
 /* In its kernel's eyes paused, as far as the daemon before this one knew. */
@@ -122,7 +125,7 @@ void guest_adopted_state(struct guest *g, const struct mon_state *s)
     if (s->flags & (MON_F_EXITED | MON_F_EXEC_FAILED))
         return; /* its end is at hand */
     post_facts(g, s, rebooted);
-    carry_on(g, s);
+    carry_on(g, s, rebooted);
 }
 
 /* Before it had a process of its own: the wish decides. */

@@ -384,7 +384,7 @@ bool guest_definition_from_json(const json_t *json, const char *cwd, uid_t owner
     d.owner = owner;
     if (json_is_integer(uid)) {
         d.owner = (uid_t)json_integer_value(uid);
-        if (json_integer_value(uid) < 0 || json_integer_value(uid) >= UINT32_MAX)
+        if (json_integer_value(uid) < 0 || json_integer_value(uid) > UINT32_MAX)
             um_fail(next_problem(&p), UM_E_INVALID, "definition", "owner", "%lld is no uid",
                     (long long)json_integer_value(uid));
     }

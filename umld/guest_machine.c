@@ -342,9 +342,6 @@ void guest_step(struct guest *g, enum guest_event event)
                guest_event_name(event), guest_state_info(g->state)->name);
         return;
     }
-    /* A timer that fired in the round in which the state changed. */
-    if (event == GUEST_T_EXPIRED && g->expired_in != g->state)
-        return;
     /* Waiting for a place among the booting guests is not the guest's own delay. */
     if (event == GUEST_T_EXPIRED && g->state == GUEST_PREPARING && g->wants_slot) {
         um_timer_arm(g->limit, limit_ms(g) * UM_MS_NS);

@@ -153,7 +153,24 @@ static void take_state(struct monitor_link *l, const struct mon_state *s)
         guest_post(g, GUEST_M_READY);
 }
 
-enum { NOTIFY_BURST = 20, NOTIFY_PER_SECOND = 5 };
+enum { NOTIFY_BURST = 100, NOTIFY_PER_SECOND = 10 };
+
+static void tell_what_is_missing(void *arg)
+{
+    struct guest *g = arg;
+
+    tell_lost(g, g->notify_dropped);
+    g->notify_dropped = 0;
+}
+
+static void note_dropped(struct guest *g)
+{
+    g->notify_dropped++;
+    if (!g->notify_timer)
+        g->notify_timer = um_timer_new(g->umld->loop, tell_what_is_missing, g);
+    if (g->notify_timer && !um_timer_armed(g->notify_timer))
+        um_timer_arm(g->notify_timer, UM_SEC_NS);
+}
 
 /* One guest must not push everybody else's history out of the event store. */
 static bool may_tell(struct guest *g)
@@ -165,28 +182,25 @@ static bool may_tell(struct guest *g)
         g->notify_left = gained > NOTIFY_BURST ? NOTIFY_BURST : (unsigned)gained;
         g->notify_ns = now;
     }
-    if (g->notify_left == 0) {
-        g->notify_dropped++;
-        return false;
+    if (g->notify_left > 0) {
+        g->notify_left--;
+        return true;
     }
-    g->notify_left--;
-    return true;
+    note_dropped(g);
+    return false;
 }
 
 /* A user notification: lines of KEY=VALUE; one event whatever they say, but for READY=1 alone. */
 static void take_user_text(struct guest *g, char *text)
 {
-    char dropped[16], *save = NULL;
+    char *save = NULL;
 
     if (g->on_notify)
         g->on_notify(g, text, g->internal_arg);
     if (!g->id)
         return;
-    if (strcmp(text, "READY=1") != 0 && strcmp(text, "READY=1\n") != 0 && may_tell(g)) {
-        snprintf(dropped, sizeof(dropped), "%u", g->notify_dropped);
-        events_emit(g->umld, "guest.notify", g->def.name, "text", text, "dropped", dropped, NULL);
-        g->notify_dropped = 0;
-    }
+    if (strcmp(text, "READY=1") != 0 && strcmp(text, "READY=1\n") != 0 && may_tell(g))
+        events_emit(g->umld, "guest.notify", g->def.name, "text", text, NULL);
     for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
         if (um_str_starts(line, "STATUS=")) {
             free(g->status);

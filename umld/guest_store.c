@@ -74,7 +74,7 @@ static void start_with_host(struct guest *g)
 
 static bool load_row(const struct db_row *row, void *arg)
 {
-    static const char *const asked[] = {"pause", "resume", "start"};
+    static const char *const asked[] = {"pause", "resume", "reboot", "start"};
     struct load *load = arg;
     json_t *json = json_loads(db_row_text(row, 2), 0, NULL);
     struct guest_definition def = GUEST_DEFINITION_INIT;

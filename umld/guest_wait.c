@@ -31,15 +31,19 @@ enum outcome { PENDING, MET, MISSED };
 
 static enum outcome missed(const struct guest *g, struct um_error *err)
 {
+    enum um_code code = g->end_code ? g->end_code : UM_E_CRASHED;
     char object[96];
 
     guest_object(g, object, sizeof(object));
+    /* About a value or a file: not of this call, but of the definition. */
+    if (code == UM_E_INVALID || code == UM_E_NOT_FOUND || code == UM_E_EXISTS)
+        code = UM_E_BAD_CONFIG;
     if (g->state == GUEST_STOPPED && (g->end.stopping || g->end.kind == POLICY_END_CANCEL)) {
         um_fail(err, UM_E_CANCELLED, object, NULL, "was stopped before it got there");
         return MISSED;
     }
-    um_fail(err, g->end_code ? g->end_code : UM_E_CRASHED, object, NULL, "%s%s%s",
-            guest_state_info(g->state)->name, g->cause ? ": " : "", g->cause ? g->cause : "");
+    um_fail(err, code, object, NULL, "%s%s%s", guest_state_info(g->state)->name,
+            g->cause ? ": " : "", g->cause ? g->cause : "");
     um_hint(err, "see: umlctl logs %s", g->def.name);
     return MISSED;
 }

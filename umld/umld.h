@@ -31,6 +31,7 @@ struct umld {
     struct guests *guests;
     struct balance *balance;
     struct child *children; /* helper programs running now, umld/child.h */
+    int booting;            /* guests that have a place among those booting, guest_slots.c */
     struct orphan *orphans; /* guests nobody knows, being ended; guest_adopt.c */
     struct um_paths paths;
     bool system;

@@ -5,6 +5,7 @@ it. Only processes started here, or found in this daemon's own replies, are ever
 """
 
 import contextlib
+import glob
 import json
 import os
 import select
@@ -41,6 +42,7 @@ def summary(values, digits=3):
         "n": len(values),
         "median": round(statistics.median(values), digits),
         "min": round(values[0], digits),
+        "p25": round(values[len(values) // 4], digits),
         "p90": round(values[min(len(values) - 1, int(len(values) * 0.9))], digits),
         "max": round(values[-1], digits),
     }
@@ -190,6 +192,25 @@ class Daemon:
             seconds, status = self.control("--timeout", "300", verb, *names[i : i + 100], limit=limit)
             if status:
                 raise Failed(f"umlctl {verb}: status {status} after {seconds:.1f} s\n{self.log_tail()}")
+
+    def failures(self):
+        """What guests that failed have said last: the evidence goes with the directory."""
+        texts = []
+        for guest in self.guests():
+            name, runtime = guest["definition"]["name"], guest["runtime"]
+            logs = sorted(glob.glob(f"{self.state}/guests/{name}/log/con0.*"), key=os.path.getmtime)
+            if runtime["state"] not in ("running", "stopped") and logs:
+                with open(logs[-1], encoding="utf-8", errors="replace") as file:
+                    last = "".join(file.readlines()[-40:])
+                texts.append(f"{name}: {runtime['state']}: {runtime.get('cause')}\n{last}")
+        return "\n".join(texts)
+
+    def start_real(self, names, limit=900):
+        """All of them ready; seconds of umlctl."""
+        seconds, status = self.control("--timeout", str(limit), "start", "--wait", "ready", *names, limit=limit)
+        if status:
+            raise Failed(f"umlctl start of {len(names)}: status {status} after {seconds:.0f} s\n{self.failures()}")
+        return seconds
 
     def kill_all(self):
         alive = [g["definition"]["name"] for g in self.guests() if g["runtime"]["state"] not in ("stopped", "failed")]

@@ -51,9 +51,7 @@ def real(options, d, rows):
         for i, disk in enumerate(disks):
             bench_lib.fresh_disk(image, disk)
             d.create(f"g{i}", "mem=40M", "ubd0=" + disk)
-        seconds, status = d.control("--timeout", "900", "start", *d.names, limit=900)
-        if status:
-            raise bench_lib.Failed(f"umlctl start: status {status} after {seconds:.0f} s\n{d.log_tail()}")
+        d.start_real(d.names)
         settle(options)
         full, parts = daemon_rss(d), around(d.guests())
         n = len(d.names)

@@ -12,10 +12,7 @@ TARGET_MS, TARGET_RATIO = 15, 1.05
 
 def start_guest(d, name, disk, image):
     bench_lib.fresh_disk(image, disk)
-    seconds, status = d.control("start", "--wait", "ready", name)
-    if status:
-        raise bench_lib.Failed(f"umlctl start: status {status}\n{d.log_tail()}")
-    return seconds
+    return d.start_real([name], 120)
 
 
 def wall(text):
@@ -75,6 +72,8 @@ def run(options):
             ("umlctl start --wait ready", ours["median"], "ms", ours),
             ("bare kernel, shell, to READY=1", theirs["median"], "ms", theirs),
             ("more, medians", round(median_more, 1), "ms", None, f"<= {TARGET_MS}", median_more <= TARGET_MS),
+            # Noise only ever adds: the quieter quarter says more about us than the median does.
+            ("more, first quartiles", round(ours["p25"] - theirs["p25"], 1), "ms", None),
             ("more, fastest", round(ours["min"] - theirs["min"], 1), "ms", None),
             ("more, within pairs", more["median"], "ms", more),
             ("  until the kernel's exec", *part(parts["before"])),

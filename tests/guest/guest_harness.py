@@ -279,8 +279,8 @@ class Guest:
         words = ["logs", self.name, device] + (["--boot", str(boot)] if boot else [])
         return self.daemon.ctl(*words).stdout.replace("\r", "")
 
-    def shell(self, device="con0"):
-        return Shell(self, device)
+    def shell(self, device="con0", fresh=True):
+        return Shell(self, device, fresh)
 
     def processes(self):
         """The host's pids of everything in the guest's pid namespace; main must be alive."""
@@ -298,7 +298,11 @@ class Stream:
         self.connection = guest.daemon.connect()
         request = {"name": guest.name, "device": device, **options}
         send_request(self.connection, "io.umld.Console.Attach", request, upgrade=True)
-        self.data = read_reply(self.connection)[1]
+        try:
+            self.data = read_reply(self.connection)[1]
+        except BaseException:
+            self.close()
+            raise
 
     def send(self, data):
         self.connection.sendall(data if isinstance(data, bytes) else data.encode())
@@ -337,16 +341,22 @@ class Stream:
 
 
 class Shell(Stream):
-    """Root's shell on a console with a login."""
+    """Root's shell on a console with a login. fresh: nobody has logged in there since the boot."""
 
-    def __init__(self, guest, device="con0"):
-        super().__init__(guest, device, back=-1)
+    def __init__(self, guest, device, fresh):
+        super().__init__(guest, device, back=-1 if fresh else 0)
         self.count = 0
+        if not fresh:
+            self.send("\n")
         self.read_until(rb"login: ")
         self.send("root\n")
         self.read_until(rb":~# ")
         self.send("stty -echo; PS1=; PS2=; dmesg -n 1; echo sh''ell\n")
         self.read_until(rb"shell\r\n")
+
+    def log_out(self):
+        self.send("exit\n")
+        self.read_until(rb"login: ")
 
     def run(self, command, check=True, seconds=30):
         """(output, status) of a command; one line of less than 4 KiB."""

@@ -5,6 +5,7 @@
  */
 #include "vmcore/monitor/monitor.h"
 
+#include "vmcore/base/clock.h"
 #include "vmcore/base/fd.h"
 #include "vmcore/base/log.h"
 #include "vmcore/base/spawn.h"
@@ -21,7 +22,9 @@
 
 enum { READ_SIZE = 4096, READS_PER_ROUND = 16, READS_AT_END = 4096 };
 
-#define NUDGE_NS (INT64_C(5) * 1000000)
+/* A console holds more than this before it is full. */
+enum { BURST = 4096 };
+#define NUDGE_NS (10 * UM_MS_NS)
 
 static int open_pty(struct mon_console *c)
 {
@@ -99,6 +102,7 @@ enum um_code mon_console_open(struct monitor *m, struct mon_console *c,
 void mon_console_close(struct mon_console *c)
 {
     mon_watch_stop(&c->mon->loop, &c->watch);
+    mon_timer_disarm(&c->nudge);
     um_fd_close(&c->master);
     um_fd_close(&c->slave);
     mon_log_done(&c->log);
@@ -113,6 +117,31 @@ struct mon_console *mon_console_find(struct monitor *m, const char *device)
     return NULL;
 }
 
+/*
+ * linux(host): when the reader makes room in a full pty, the writer is sent SIGIO just before its
+ * epoll learns of the room. A UML kernel on another CPU that looks in between finds nothing, is
+ * never told again, and its console stands still for good. So after much output that ceased we
+ * have it look once more; SIGIO without a cause is nothing to it, and before it has a handler it is
+ * ignored: umlinit starts it so, and before a reboot it sees to that itself.
+ */
+static void nudge(void *arg)
+{
+    struct mon_console *c = arg;
+    const struct monitor *m = c->mon;
+
+    c->burst = 0;
+    if (m->phase == MON_PHASE_RUNNING && m->link.main_pidfd >= 0 &&
+        !um_pidfd_signal(m->link.main_pidfd, SIGIO))
+        um_log(UM_LOG_DEBUG, "%s: no SIGIO: the kernel is gone", c->config->device);
+}
+
+static void watch_burst(struct mon_console *c, size_t len)
+{
+    c->burst += len;
+    if (c->burst >= BURST)
+        mon_timer_arm(&c->mon->loop, &c->nudge, NUDGE_NS, nudge, c);
+}
+
 static void take_output(struct mon_console *c, const char *data, size_t len)
 {
     struct monitor *m = c->mon;
@@ -124,21 +153,6 @@ static void take_output(struct mon_console *c, const char *data, size_t len)
         if (mon_lines_feed(&m->lines, data, len, seek))
             mon_saw_ready(m, MON_READY_CONSOLE);
     }
-}
-
-/*
- * uml(kernel): a line whose host terminal was full goes on when SIGIO says that there is room. The
- * host's tty layer sends one SIGIO for each short write, at our first read; if the room is not
- * there yet by then (the buffers are freed a moment later), none follows and the guest's writer
- * sleeps until some other descriptor interrupts. So each burst of output is followed by one SIGIO
- * of ours. umlinit lets kernels start with SIGIO ignored, as they do themselves before a reboot.
- */
-static void nudge(void *arg)
-{
-    struct monitor *m = arg;
-
-    if (m->link.main_pidfd >= 0 && !um_pidfd_signal(m->link.main_pidfd, SIGIO))
-        um_log(UM_LOG_DEBUG, "no SIGIO: the kernel is gone");
 }
 
 void mon_console_drain(struct mon_console *c, bool to_end)
@@ -164,13 +178,11 @@ void mon_console_drain(struct mon_console *c, bool to_end)
         if (c->mon->state.main_pid != 0)
             mon_notify_poll(c->mon);
         take_output(c, data, (size_t)n);
+        watch_burst(c, (size_t)n);
         some = true;
     }
-    if (!some)
-        return;
-    if (!to_end && !mon_timer_armed(&c->mon->nudge))
-        mon_timer_arm(&c->mon->loop, &c->mon->nudge, NUDGE_NS, nudge, c->mon);
-    mon_client_output(c);
+    if (some)
+        mon_client_output(c);
 }
 
 size_t mon_console_room(const struct mon_console *c)

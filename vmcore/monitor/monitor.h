@@ -40,6 +40,8 @@ struct mon_console {
     struct mon_watch watch;
     struct mon_log log;  /* managed only */
     struct um_buf typed; /* on its way to the guest */
+    size_t burst;        /* bytes of output since the last nudge */
+    struct mon_timer nudge;
 };
 
 enum um_code mon_console_open(struct monitor *m, struct mon_console *c,
@@ -209,7 +211,6 @@ struct monitor {
     struct mon_timer deadline;
     pid_t child; /* what the order's argv started; 0 once reaped */
     int child_pidfd;
-    struct mon_timer nudge; /* see mon_console_drain */
     int child_status;
     int record_tries;
 };

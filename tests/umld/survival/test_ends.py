@@ -40,19 +40,22 @@ class Ends(Case):
         self.assertEqual((run["state"], run["cause"]), ("failed", "kernel panic: fake panic"))
 
     def test_a_panic_whose_kill_was_cut_off_is_still_a_panic(self):
-        for restart, state in (("never", "failed"), ("always", "running")):
-            with self.subTest(restart=restart):
-                self.w.create(restart, "panic=300", restart=restart)
-                self.w.arm("stored:killing")
-                self.w.call("Guest.Start", name=restart)
+        for number, (restart, state, point) in enumerate((
+                ("never", "failed", "enter:killing"), ("never", "failed", "enter:releasing"),
+                ("always", "running", "enter:killing"), ("always", "running", "enter:releasing"))):
+            with self.subTest(restart=restart, point=point):
+                name = f"g{number}"
+                self.w.create(name, "panic=300", restart=restart)
+                self.w.arm(point)
+                self.w.call("Guest.Start", name=name)
                 self.w.died()
                 self.w.start()
-                run = self.w.wait(restart, state)
+                run = self.w.wait(name, state)
                 self.assertEqual(run["want"], "up" if restart == "always" else "down")
                 if state == "failed":
                     self.assertEqual(run["cause"], "kernel panic: fake panic")
                 else:
-                    self.w.call("Guest.Kill", name=restart)
+                    self.w.call("Guest.Kill", name=name)
 
     def test_the_restart_policy_is_applied(self):
         self.w.boot("web", "exit=3:300", restart="onFailure")
@@ -97,8 +100,8 @@ class Ends(Case):
     def test_pause_stays_true_and_output_whole_for_one_that_writes_on(self):
         before = self.w.boot("web", "outputforever=2")
         with self.w.attach("web", back=-1) as console:
-            text = b""
             console.socket.settimeout(10)
+            text = console.take()  # from now on it is umlmon that serves us
             for _ in range(3):
                 end = time.monotonic() + 0.2
                 self.w.kill()
