@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static struct guest *make(const char *name, const char *const *words)
 {
@@ -19,6 +20,7 @@ static struct guest *make(const char *name, const char *const *words)
     for (; words && *words; words++)
         ck_assert_msg(guest_definition_apply(&def, *words, "/", &err) == UM_OK, "%s", err.message);
     def.name = strdup(name);
+    def.owner = getuid();
     ck_assert_msg(guest_create(umld, &def, &g, &err) == UM_OK, "%s", err.message);
     fixture_commit();
     return g;
@@ -29,6 +31,8 @@ static unsigned step(struct guest *g, enum guest_event event, enum guest_state e
 {
     unsigned effects;
 
+    if (event == GUEST_T_EXPIRED)
+        g->expired_in = g->state;
     guest_step(g, event);
     ck_assert_str_eq(guest_state_info(g->state)->name, guest_state_info(expected)->name);
     effects = g->effects;
