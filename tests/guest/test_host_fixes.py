@@ -91,7 +91,7 @@ class HostFixes(unittest.TestCase):
 
     def test_main_killed_alone_sets_nothing_free_without_a_sandbox(self):
         self.run_away("sandbox=off")
-        self.assertIn("sandbox", self.daemon.messages(20000))
+        self.assertIn("guest run1: starts without a sandbox", self.daemon.messages(20000))
 
     def test_death_of_the_monitor_or_of_umlinit_ends_everything(self):
         for victim in ("monitor", "init"):
