@@ -115,7 +115,7 @@ class Starting(Case):
         path = self.file("root.img", harness.EXT4)
         self.create("web", f"ubd0={path}")
         os.unlink(path)
-        error = self.fails("NotFound", "Guest.Start", name="web")
+        error = self.fails("BadConfig", "Guest.Start", name="web")
         self.assertIn("root.img", error.message)
         self.assertEqual(self.runtime("web")["state"], "failed")
         self.file("root.img", harness.EXT4)
@@ -126,12 +126,12 @@ class Starting(Case):
             with self.subTest(path=path):
                 name = os.path.basename(path)
                 self.create(name, kernel=path)
-                self.fails("InvalidValue", "Guest.Start", name=name)
+                self.fails("BadConfig", "Guest.Start", name=name)
                 self.assertEqual([k["name"] for k in self.call("Kernel.List")["kernels"]], ["fake"])
 
     def test_a_kernel_nobody_registered(self):
         self.create("web", kernel="nonesuch")
-        error = self.fails("NotFound", "Guest.Start", name="web")
+        error = self.fails("BadConfig", "Guest.Start", name="web")
         self.assertIn("nonesuch", error.message)
 
 
