@@ -80,7 +80,7 @@ static enum um_code check_coming(struct cli *cli, const struct attach *a,
 }
 
 /* `run` holds these signals back so that it can clean up; here they are only looked at. */
-static bool interrupted(void)
+bool attach_interrupted(void)
 {
     sigset_t set;
 
@@ -103,7 +103,7 @@ enum um_code attach_open_booting(struct cli *cli, const struct attach *a,
         coming = check_coming(cli, a, reply);
         if (coming)
             return coming;
-        if (interrupted())
+        if (attach_interrupted())
             return um_fail(&reply->error, UM_E_CANCELLED, NULL, NULL, "interrupted");
         poll(NULL, 0, pause_ms);
         pause_ms = pause_ms < 200 ? pause_ms * 2 : pause_ms;

@@ -30,6 +30,9 @@ enum um_code attach_open_booting(struct cli *cli, const struct attach *a,
                                  struct client_reply *reply, int *ret_fd, struct um_buf *ret_rest)
     um_nonnull(1, 2, 3, 4, 5) um_check;
 
+/* A signal that is held back has come (run). */
+bool attach_interrupted(void) um_check;
+
 /* `umlctl console`: raw terminal, escapes, resizing, until detached. Exit status. */
 int attach_interactive(struct cli *cli, const struct attach *a) um_nonnull(1, 2) um_check;
 /* The same for a guest that was just told to start. */

@@ -22,8 +22,9 @@
 #include <sys/random.h>
 
 enum {
-    COMMAND_MAX = 2800, /* of a kernel command line of 4096, encoded */
-    END_MS = 60000,     /* from the end of the output to the end of the guest */
+    COMMAND_MAX = 2800,  /* of a kernel command line of 4096, encoded */
+    READY_STEP_MS = 300, /* how long Ctrl-C may wait */
+    END_MS = 60000,      /* from the end of the output to the end of the guest */
 };
 
 struct run {
@@ -98,7 +99,7 @@ static enum um_code make_definition(const struct args *args, struct run *r, cons
                                     const char *command, json_t **ret, struct um_error *err)
 {
     json_t *d = json_pack("{s:s,s:s,s:s,s:{s:s}}", "name", r->name, "restart", "never", "ready",
-                          "kernel", "labels", "run", "yes");
+                          "notify", "labels", "run", "yes");
     struct um_buf device = UM_BUF_INIT;
 
     *ret = d;
@@ -157,6 +158,25 @@ static void print_kept_output(struct run *r)
     client_reply_done(&reply);
 }
 
+/*
+ * Input that comes before the command's terminal is raw would be edited on its way. A guest that
+ * ends meanwhile is the session's affair.
+ */
+static enum um_code await_ready(struct run *r, int64_t deadline_ns, struct client_reply *reply)
+{
+    enum um_code code;
+
+    do {
+        json_t *params = json_pack("{s:s,s:s,s:i}", "name", r->name, "condition", "ready",
+                                   "timeoutMs", READY_STEP_MS);
+
+        code = cli_call(r->cli, API_GUEST_WAIT, params, CLI_SHORT_MS, reply);
+        if (attach_interrupted())
+            return um_fail(&reply->error, UM_E_CANCELLED, r->object, NULL, "interrupted");
+    } while (code == UM_E_TIMEOUT && um_clock_mono_ns() < deadline_ns);
+    return UM_OK;
+}
+
 static enum um_code copy_output(struct run *r, struct client_reply *reply)
 {
     struct attach a = {.guest = r->name, .device = "ssl0", .back = -1};
@@ -172,8 +192,12 @@ static enum um_code copy_output(struct run *r, struct client_reply *reply)
         print_kept_output(r);
         return UM_OK; /* how it ended is judged the same way in both cases */
     }
-    if (code)
+    if (!code)
+        code = await_ready(r, session.deadline_ns, reply);
+    if (code) {
+        um_buf_done(&rest);
         return code;
+    }
     session.remote = fd;
     switch (session_run(&session, &rest)) {
     case SESSION_CLOSED:

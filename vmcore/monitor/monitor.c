@@ -78,7 +78,8 @@ void mon_saw_kernel_up(struct monitor *m)
         um_log(UM_LOG_INFO, "guest %s: rebooted in place, boot %" PRIu64, m->config.guest,
                m->state.boot);
     }
-    m->state.flags |= MON_F_KERNEL_UP;
+    /* It was executed, even if umlinit's word of it is still on its way. */
+    m->state.flags |= MON_F_KERNEL_UP | MON_F_STARTED;
     m->state.up_wall_ns = um_clock_wall_ns();
     if (m->config.ready == MON_READY_KERNEL)
         mon_saw_ready(m, MON_READY_KERNEL);

@@ -113,7 +113,8 @@ class Daemon:
                 os.symlink(path, os.path.join(self.libexec, name))
 
     def environment(self):
-        return {**os.environ, "UMLD_RUN_DIR": self.run, "UMLD_STATE_DIR": self.state, "UMLD_LIBEXEC": self.libexec,
+        inherited = {name: value for name, value in os.environ.items() if name != "UMLD_SOCKET"}
+        return {**inherited, "UMLD_RUN_DIR": self.run, "UMLD_STATE_DIR": self.state, "UMLD_LIBEXEC": self.libexec,
                 "UMLD_CHECK_REPLIES": "1", "HOME": self.directory}
 
     def arguments(self, *more):
