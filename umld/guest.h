@@ -292,6 +292,12 @@ void guest_waiters_end(struct guest *g) um_nonnull(1);
 /* The daemon is going away: nobody is answered, jobs stay as they are for jobs_recover(). */
 void guest_waiters_drop(struct guest *g) um_nonnull(1);
 
+/* ---- guest_disks.c ---- */
+/* UM_E_CONFLICT when a guest that runs, or is about to, writes a file this one uses, or reads one
+ * it writes. */
+enum um_code guest_disks_free(const struct guest *g, struct um_error *err)
+    um_nonnull(1, 2) um_check;
+
 /* ---- guest_json.c ---- */
 json_t *guest_definition_json(const struct guest_definition *d) um_nonnull(1);
 json_t *guest_json(const struct guest *g) um_nonnull(1);

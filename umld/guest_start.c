@@ -127,10 +127,14 @@ static void plan(struct guest *g, const struct launch_kernel *kernel)
 {
     struct um_error err;
 
-    if (write_order(g, kernel, &err))
+    if (guest_disks_free(g, &err) || write_order(g, kernel, &err)) {
         fail(g, &err);
-    else
-        guest_post(g, GUEST_R_READY);
+        return;
+    }
+    if (!g->def.sandbox)
+        um_log(UM_LOG_WARNING, "guest %s: starts without a sandbox: its root has the host's files",
+               g->def.name);
+    guest_post(g, GUEST_R_READY);
 }
 
 struct kernel_wait {

@@ -59,9 +59,14 @@ class Devices(unittest.TestCase):
         second = self.guest("second", "ubd0=" + disk, start=False)
         reply = self.daemon.ctl("start", "second", check=False)
         self.assertNotEqual(reply.returncode, 0)
-        self.assertIn("shared.img", reply.stderr)
-        self.assertIn('"first"', reply.stderr)
-        self.assertNotIn(second.runtime()["state"], ("running", "booting"))
+        self.assertIn(f'disk {disk} is in use by guest "first"', reply.stderr)
+        self.assertEqual(second.runtime()["state"], "failed")
+        link = self.daemon.files + "/link.img"
+        os.symlink(disk, link)
+        self.daemon.ctl("config", "second", "ubd0r=" + link)
+        self.assertIn('in use by guest "first"', self.daemon.ctl("start", "second", check=False).stderr)
+        self.daemon.ctl("stop", "first")
+        second.start()
 
     def make_cow(self, name, backing):
         path = f"{self.daemon.files}/{name}"
@@ -88,12 +93,12 @@ class Devices(unittest.TestCase):
     @unittest.skipUnless(shutil.which("uml_mkcow"), "no uml_mkcow: apt install uml-utilities")
     def test_backing_file_may_be_named_by_the_header_alone(self):
         backing = self.daemon.disk("named.img")
-        guests = [self.guest(f"header{i}", "ubd0=" + self.make_cow(f"header{i}.cow", backing)) for i in range(2)]
+        guests = [self.guest(f"header{i}", "con1=managed", "ubd0=" + self.make_cow(f"header{i}.cow", backing)) for i in range(2)]
         for i, guest in enumerate(guests):
             with guest.shell() as shell:
                 shell.run(f"echo {i} >/root/file")
         for i, guest in enumerate(guests):
-            with guest.shell(fresh=False) as shell:
+            with guest.shell("con1") as shell:
                 self.assertEqual(shell.run("cat /root/file"), str(i))
 
     @unittest.skipUnless(shutil.which("uml_mkcow"), "no uml_mkcow: apt install uml-utilities")
@@ -105,8 +110,8 @@ class Devices(unittest.TestCase):
         if reply.returncode == 0:
             self.addCleanup(self.daemon.ctl, "remove", "changed")
             reply = self.daemon.ctl("start", "changed", check=False)
-        self.assertEqual(reply.returncode, 6, reply.stderr)
-        self.assertIn("changed.img", reply.stderr)
+        self.assertEqual(reply.returncode, 2, reply.stderr)
+        self.assertIn("changed.img was modified after", reply.stderr)
 
     def test_hostfs_directory_is_read_and_written(self):
         folder = self.daemon.directory("given")
@@ -139,12 +144,13 @@ class Devices(unittest.TestCase):
         self.assertEqual(ask("config con0")["text"].strip(), "fd:0,fd:1")
         self.assertEqual(ask("config con1")["text"].strip(), "null")
         self.assertIn("busybox.img", ask("config ubd1")["text"])
-        self.assertRegex(ask("config mem")["text"], r"67108864|64")
+        self.assertRegex(ask("config mem")["text"], r"^\d+")
         self.assertIn("processor", ask("proc cpuinfo")["text"])
-        self.assertRegex(ask("proc uptime")["text"], r"^\d+\.\d+ ")
+        self.assertRegex(ask("proc uptime")["text"], r"^\s*\d+\.\d+ ")
         self.assertIn("Commands", ask("help")["text"])
-        long = ask("proc kallsyms")["text"]
-        self.assertGreater(len(long), 4096, "an answer in many packets")
+        long = ask("proc vmstat")["text"]
+        self.assertGreater(len(long), 1024, "an answer in several packets")
+        self.assertIn("nr_free_pages ", long)
         reply = self.daemon.ctl("mconsole", "mc", "version")
         self.assertRegex(reply.stdout, r"^Linux mc 6\.")
         with self.assertRaises(CallError) as caught:

@@ -6,7 +6,7 @@ import subprocess
 import unittest
 
 import guest_harness
-from guest_harness import Daemon
+from guest_harness import Daemon, Stream
 
 
 class Life(unittest.TestCase):
@@ -149,6 +149,8 @@ class Life(unittest.TestCase):
         runtime = guest.wait("ready")
         self.assertEqual((runtime["pid"], runtime["bootNumber"], runtime["state"]), (main, 3, "running"))
         self.assertEqual([event["boot"] for event in self.events(guest, "guest.rebooted")], ["2", "3"])
+        with Stream(guest, readOnly=True, back=-1) as stream:
+            stream.read_until(rb"reboot login: ")  # it comes after READY=1
         for boot in (1, 2, 3):
             text = guest.log(boot=boot)
             self.assertEqual(text.count("Linux version 6."), 1, f"boot {boot}")

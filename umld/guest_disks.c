@@ -1,0 +1,91 @@
+/*
+ * Disks in use: a file that one running guest writes is nobody else's, however it is named.
+ */
+#include "umld/guest.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct use {
+    const char *path;
+    bool writes, shared;
+};
+
+enum { USES_MAX = 2 };
+
+/* The files of one device; a backing file is only read. */
+static size_t uses_of(const struct device *v, struct use ret[USES_MAX])
+{
+    size_t n = 0;
+
+    if (v->kind != DEVICE_UBD)
+        return 0;
+    ret[n++] = (struct use){.path = v->ubd.file,
+                            .writes = !(v->ubd.flags & UBD_READ_ONLY),
+                            .shared = v->ubd.flags & UBD_SHARED};
+    if (v->ubd.backing)
+        ret[n++] = (struct use){.path = v->ubd.backing};
+    else if (v->ubd.origin && v->ubd.origin[0] == '/')
+        ret[n++] = (struct use){.path = v->ubd.origin};
+    return n;
+}
+
+static bool same_file(const char *a, const char *b)
+{
+    struct stat sa, sb;
+
+    return strcmp(a, b) == 0 || (stat(a, &sa) == 0 && stat(b, &sb) == 0 && sa.st_dev == sb.st_dev &&
+                                 sa.st_ino == sb.st_ino);
+}
+
+static bool collide(const struct use *a, const struct use *b)
+{
+    return (a->writes || b->writes) && !(a->shared && b->shared) && same_file(a->path, b->path);
+}
+
+static const struct use *collision(const struct device *mine, const struct device *its,
+                                   struct use found[USES_MAX])
+{
+    struct use other[USES_MAX];
+    size_t n = uses_of(mine, found), m = uses_of(its, other);
+
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < m; j++)
+            if (collide(&found[i], &other[j]))
+                return &found[i];
+    return NULL;
+}
+
+struct search {
+    const struct guest *guest, *holder;
+    struct use found[USES_MAX];
+    const struct use *use;
+};
+
+static void look_at(struct guest *other, void *arg)
+{
+    struct search *s = arg;
+
+    if (s->use || other == s->guest ||
+        !(guest_state_info(other->state)->has_process || other->plan))
+        return;
+    s->holder = other;
+    for (size_t i = 0; i < s->guest->def.device_count && !s->use; i++)
+        for (size_t j = 0; j < other->def.device_count && !s->use; j++)
+            s->use = collision(&s->guest->def.devices[i], &other->def.devices[j], s->found);
+}
+
+enum um_code guest_disks_free(const struct guest *g, struct um_error *err)
+{
+    struct search s = {.guest = g};
+    char object[96];
+
+    guest_each(g->umld, look_at, &s);
+    if (!s.use)
+        return UM_OK;
+    um_fail(err, UM_E_CONFLICT, guest_object(g, object, sizeof(object)), NULL,
+            "disk %s is in use by guest \"%s\"", s.use->path, s.holder->def.name);
+    return um_hint(err, "stop that one, or give each guest a disk of its own: "
+                        "cp --sparse=always, or uml_mkcow");
+}
