@@ -3,6 +3,7 @@ import os
 import signal
 import threading
 import time
+import unittest
 
 import harness
 from harness import Case, Error
@@ -238,6 +239,7 @@ class Waiting(Case):
                     client.reply()
                 self.assertEqual(caught.exception.name, "Cancelled")
 
+    @unittest.skipIf(harness.sanitized(), "memory sizes")
     def test_waiting_clients_that_leave_are_forgotten(self):
         self.boot("web", fake="noready", wait="kernel")
         for _ in range(20):

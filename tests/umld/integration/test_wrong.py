@@ -4,6 +4,7 @@ import os
 import socket
 import stat
 import threading
+import unittest
 
 import harness
 from harness import Case, Client, Closed, Error
@@ -96,6 +97,7 @@ class Wire(Case):
             client.close()
         harness.until(self.daemon.serves, what="serving again")
 
+    @unittest.skipIf(harness.sanitized(), "memory sizes")
     def test_a_client_that_never_reads_costs_a_bounded_amount(self):
         self.create("web", kernel=harness.FAKE, labels={f"l{i}": "x" * 60 for i in range(60)})
         lazy = self.client()
