@@ -10,7 +10,7 @@ import tempfile
 import unittest
 
 import guest_harness
-from guest_harness import Daemon, cmdline, pids, read, status_field, until
+from guest_harness import Daemon, pids, read, status_field, until
 
 RUNAWAY = "i=0; while :; do echo $i >/s/beat; echo $i >/root/beat; i=$((i + 1)); done"
 
@@ -137,12 +137,9 @@ class HostFixes(unittest.TestCase):
         self.addCleanup(guest.remove)
         with guest.shell() as shell:
             shell.run("for i in $(seq 20); do true | cat; done")
-            # At the start the CPU is in umlinit's words; later the balancer may release it on a busy host.
-            init = int(status_field(guest.pid(), "PPid"))
-            self.assertRegex(cmdline(init), r"--cpu \d+ ")
             cpu = guest.runtime().get("cpu")
             if cpu is None:
-                self.skipTest("the host is saturated: the balancer has released the pin")
+                self.skipTest("the host is saturated: guests are not pinned, or the balancer has released this one")
             lists = {status_field(pid, "Cpus_allowed_list") for pid in guest.processes()} - {""}
             if guest.runtime().get("cpu") != cpu:
                 self.skipTest("the balancer moved the guest meanwhile")
