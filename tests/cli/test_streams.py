@@ -322,7 +322,7 @@ class Run(Case):
         self.assertEqual(self.sent('Guest.Start'), {'name': d['name'], 'wait': 'none'})
         self.assertEqual(self.umld.params('io.umld.Console.Attach')[-1],
                          {'name': d['name'], 'device': 'ssl0', 'back': -1})
-        self.assertEqual(self.sent('Guest.Wait')['condition'], 'exit')
+        self.assertEqual([p['condition'] for p in self.umld.params('io.umld.Guest.Wait')], ['ready', 'exit'])
         self.assertEqual(self.sent('Guest.Remove'), {'name': d['name'], 'force': True})
         self.assertEqual(self.umld.calls('io.umld.Guest.Kill'), [])
 
