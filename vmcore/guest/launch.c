@@ -201,9 +201,9 @@ static enum um_code check_length(const struct guest_definition *d, const struct 
     size_t total = 0;
     char object[96];
 
+    /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): the caller filled it */
     for (size_t i = 1; i < words->n; i++)
         total += strlen(words->v[i]) + 1;
-    /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): total starts at 0 */
     if (total < LAUNCH_CMDLINE_MAX)
         return UM_OK;
     return um_fail(err, UM_E_INVALID, launch_object(d, object, sizeof(object)), "cmdline",
