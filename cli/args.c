@@ -111,6 +111,7 @@ enum um_code args_parse(struct cli *cli, const struct command *command, int argc
         code = args_take_option(command_global_options, command->options, argc, argv, &i, &o, err);
         if (code)
             return code;
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): row is set whenever code is UM_OK */
         if (find_long(command_global_options, o.row->name, strlen(o.row->name)) == o.row) {
             code = cli_set_global(cli, o.row->name, o.value, err);
             if (code)

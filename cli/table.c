@@ -125,6 +125,8 @@ void table_print(const struct table *t, const struct cli *cli)
     bool color = cli->out_tty && !cli->no_color;
     size_t width[COLUMNS_MAX] = {0};
 
+    if (t->column_count == 0)
+        return;
     for (size_t c = 0; c < t->column_count; c++)
         width[c] = text_width(t->columns[c].title);
     for (size_t i = 0; i < t->cell_count; i++) {

@@ -406,7 +406,7 @@ void api_console_read(struct umld *umld, struct api_call *call, const json_t *pa
     offset = offset < 0 ? (size + offset > 0 ? size + offset : 0) : offset > size ? size : offset;
     data = malloc(room);
     n = data ? console_log_read(dir, device, &log, offset, data, room) : -1;
-    if (n < 0 && errno == ENOENT) {
+    if (data && n < 0 && errno == ENOENT) {
         /* Rotated away since it was looked at. */
         console_log_done(&log);
         if (console_log_scan(dir, device, which, &log, &err) == UM_OK)

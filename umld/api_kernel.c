@@ -38,7 +38,7 @@ static void probe_answer(struct umld *umld, const struct kernel_entry *entry,
         if (p->with_changed)
             json_object_set_new(reply, "changed", json_boolean(p->added));
         api_reply(call, reply);
-    } else if (call) {
+    } else if (call && err) {
         api_reply_error(call, err);
     }
     free(p);

@@ -77,7 +77,7 @@ void api_guest_mconsole(struct umld *umld, struct api_call *call, const json_t *
     c = code ? NULL : calloc(1, sizeof(*c));
     if (!code && !c)
         code = um_fail(&err, UM_E_NO_RESOURCES, object, NULL, "out of memory");
-    if (!code) {
+    if (!code && c) {
         *c = (struct mconsole_call){.umld = umld, .call_id = api_call_id(call)};
         snprintf(c->guest, sizeof(c->guest), "%.63s", name);
         code = guest_mconsole(g, verb, command.data,

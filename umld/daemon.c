@@ -234,6 +234,7 @@ enum um_code umld_start(const struct umld_options *options, struct umld **ret, s
         return um_fail(err, UM_E_NO_RESOURCES, "umld", NULL, "out of memory");
     umld->paths = options->paths;
     umld->system = options->system;
+    umld->log_level_given = options->log_level_given;
     umld->lock_fd = umld->state_lock_fd = -1;
     umld->started_ns = um_clock_wall_ns();
     umask(077);
@@ -249,7 +250,7 @@ enum um_code umld_start(const struct umld_options *options, struct umld **ret, s
         code = take_lock(umld->paths.state_dir, "state", &umld->state_lock_fd, err);
     if (!code && !(umld->loop = um_loop_new()))
         code = um_fail(err, UM_E_NO_RESOURCES, "umld", NULL, "cannot make an event loop");
-    if (!code && !(umld->retry = um_timer_new(umld->loop, wake, NULL)))
+    if (!code && umld->loop && !(umld->retry = um_timer_new(umld->loop, wake, NULL)))
         code = um_fail(err, UM_E_NO_RESOURCES, "umld", NULL, "out of memory");
     if (!code)
         code = open_state(umld, err);

@@ -95,6 +95,7 @@ static enum um_code fill_order(struct guest *g, const struct launch_kernel *kern
         return um_fail(err, UM_E_NO_RESOURCES, g->def.name, NULL, "out of memory");
     options->disks = &disks;
     code = launch_order(&g->def, kernel, &paths, options, &g->plan->order, err);
+    options->disks = NULL;
     launch_disks_done(&disks);
     return code;
 }

@@ -58,6 +58,7 @@ static int complain(const struct um_error *err)
     char text[1200];
 
     fprintf(stderr, "umld: %s\n", um_error_text(err, text, sizeof(text)));
+    /* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): whoever complains has an error */
     return um_code_info(err->code)->exit_status;
 }
 
@@ -142,6 +143,7 @@ static enum um_code settle(struct umld_options *o, const struct words *w, struct
     if (!code && w->level) {
         if (um_log_level_from_name(w->level, &level)) {
             um_log_set_level(level);
+            o->log_level_given = true;
         } else {
             um_fail(err, UM_E_USAGE, "--log-level", NULL, "\"%s\" is no level", w->level);
             code = um_hint(err, "use error, warning, notice, info or debug");

@@ -104,6 +104,9 @@ struct settings *settings_new(struct umld *umld)
         s->values[i] = rows[i].initial;
     s->values[SETTING_LOG_LEVEL] = um_log_get_level();
     db_each(umld->db, DBQ_SETTING_ALL, load, s);
+    /* What the command line says holds for this run, whatever is stored. */
+    if (umld->log_level_given)
+        s->values[SETTING_LOG_LEVEL] = um_log_get_level();
     um_log_set_level((enum um_log_level)s->values[SETTING_LOG_LEVEL]);
     return s;
 }

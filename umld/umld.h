@@ -35,6 +35,7 @@ struct umld {
     struct orphan *orphans; /* guests nobody knows, being ended; guest_adopt.c */
     struct um_paths paths;
     bool system;
+    bool log_level_given;
     int unread_guests;  /* rows of the database that could not be understood */
     int64_t started_ns; /* wall clock */
     int lock_fd;        /* R/lock, held for life */
@@ -46,7 +47,8 @@ struct umld_options {
     bool system;
     bool background;
     bool check_only;
-    const char *user; /* system mode: become this user after opening what needs root */
+    bool log_level_given; /* on the command line: goes before the stored setting */
+    const char *user;     /* system mode: become this user after opening what needs root */
 };
 
 /* Open everything and adopt what is alive. On failure nothing of the daemon is left. */

@@ -201,6 +201,7 @@ static enum um_code check_length(const struct guest_definition *d, const struct 
     size_t total = 0;
     char object[96];
 
+    /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): the caller filled it */
     for (size_t i = 1; i < words->n; i++)
         total += strlen(words->v[i]) + 1;
     if (total < LAUNCH_CMDLINE_MAX)

@@ -174,7 +174,7 @@ static size_t write_some(struct mon_log *l, const char *data, size_t len)
     struct mon_log_part *last = l->count > 0 ? &l->parts[l->count - 1] : NULL;
     ssize_t n;
 
-    if (l->fd < 0)
+    if (l->fd < 0 || !last)
         return 0;
     do
         n = l->write(l->fd, data, len);

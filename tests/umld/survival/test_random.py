@@ -1,6 +1,6 @@
 """umld is killed at random moments while clients use it; after each restart the world must add up.
 
-UMLD_SEED repeats a run, UMLD_KILLS sets the number of kills (100), UMLD_SECONDS ends it earlier (60).
+UMLD_SEED repeats a run, UMLD_KILLS sets the number of kills (100), UMLD_SECONDS ends it earlier (150).
 """
 import os
 import random
@@ -12,7 +12,7 @@ import time
 import world
 from world import Case, Gone, Refused
 
-KILLS, SECONDS = int(os.environ.get("UMLD_KILLS", "100")), float(os.environ.get("UMLD_SECONDS", "60"))
+KILLS, SECONDS = int(os.environ.get("UMLD_KILLS", "100")), float(os.environ.get("UMLD_SECONDS", "150"))
 SEED = int(os.environ.get("UMLD_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
 GUESTS = {
     "plain-1": {}, "plain-2": {}, "plain-3": {}, "deaf": {"fake": "ignorecad"}, "mute": {"fake": "noready"},

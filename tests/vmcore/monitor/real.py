@@ -52,11 +52,12 @@ def argv(m, what="loop", sandbox=True, guard=True):
         return init + ["--no-namespace", "--"] + kernel_argv(m, what)
     bwrap = [shutil.which("bwrap"), "--unshare-user", "--unshare-pid", "--unshare-ipc",
              "--unshare-uts", "--unshare-net", "--die-with-parent", "--as-pid-1"]
+    # First what is empty: the programs may themselves be below /tmp.
+    bwrap += ["--proc", "/proc", "--dev", "/dev", "--size", str(128 << 20), "--perms", "1777",
+              "--tmpfs", "/tmp"]
     for path in (KERNEL,) + LIBRARIES + (umlinit, preload):
         bwrap += ["--ro-bind", path, path]
-    bwrap += ["--proc", "/proc", "--dev", "/dev", "--size", str(128 << 20), "--perms", "1777",
-              "--tmpfs", "/tmp", "--bind", m.inner, m.inner, "--cap-drop", "ALL",
-              "--remount-ro", "/"]
+    bwrap += ["--bind", m.inner, m.inner, "--cap-drop", "ALL", "--remount-ro", "/"]
     return bwrap + ["--"] + init + ["--"] + kernel_argv(m, what)
 
 
