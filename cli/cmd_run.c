@@ -1,6 +1,7 @@
 /*
  * A throw-away guest for one command. The command travels on the kernel's command line, its output
- * comes back over ssl0, its exit status is that of the guest.
+ * comes back over ssl0, its input goes by ssl0 from a terminal and by ssl1 from anything else, its
+ * exit status is that of the guest.
  */
 #include "cli/args.h"
 #include "cli/attach.h"
@@ -20,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 enum {
     COMMAND_MAX = 2800,  /* of a kernel command line of 4096, encoded */
@@ -32,6 +34,7 @@ struct run {
     char name[16];
     char object[32];
     bool started;
+    bool pieces; /* standard input is no terminal: it goes by ssl1, in pieces, and may end */
 };
 
 /* Each argument in single quotes, so that the guest's shell sees what we were given. */
@@ -107,7 +110,11 @@ static enum um_code make_definition(const struct args *args, struct run *r, cons
     words_append(d, "devices", device.data);
     um_buf_done(&device);
     words_append(d, "devices", "ssl0=managed");
+    if (r->pieces)
+        words_append(d, "devices", "ssl1=managed");
     words_append(d, "cmdline", "quiet");
+    if (r->pieces)
+        words_append(d, "cmdline", "umld.input=ssl1");
     words_append(d, "cmdline", command);
     return words_apply(d, args->word, args->count, err);
 }
@@ -177,12 +184,23 @@ static enum um_code await_ready(struct run *r, int64_t deadline_ns, struct clien
     return UM_OK;
 }
 
+/* It may have ended in the meantime: then there is nobody to send anything to. */
+static enum um_code open_input(struct run *r, struct client_reply *reply, int *ret_fd)
+{
+    struct attach a = {.guest = r->name, .device = "ssl1"};
+    struct um_buf rest = UM_BUF_INIT;
+    enum um_code code = attach_open(r->cli, &a, reply, ret_fd, &rest);
+
+    um_buf_done(&rest);
+    return code == UM_E_NOT_RUNNING ? UM_OK : code;
+}
+
 static enum um_code copy_output(struct run *r, struct client_reply *reply)
 {
     struct attach a = {.guest = r->name, .device = "ssl0", .back = -1};
     struct session session = {.forward_input = true, .deadline_ns = CLIENT_FOREVER};
     struct um_buf rest = UM_BUF_INIT;
-    um_autofd fd = -1;
+    um_autofd fd = -1, input = -1;
     enum um_code code;
 
     if (r->cli->timeout_ms)
@@ -192,6 +210,8 @@ static enum um_code copy_output(struct run *r, struct client_reply *reply)
         print_kept_output(r);
         return UM_OK; /* how it ended is judged the same way in both cases */
     }
+    if (!code && r->pieces)
+        code = open_input(r, reply, &input);
     if (!code)
         code = await_ready(r, session.deadline_ns, reply);
     if (code) {
@@ -199,6 +219,7 @@ static enum um_code copy_output(struct run *r, struct client_reply *reply)
         return code;
     }
     session.remote = fd;
+    session.pieces = input;
     switch (session_run(&session, &rest)) {
     case SESSION_CLOSED:
     case SESSION_DETACHED:
@@ -288,6 +309,7 @@ static int run(struct cli *cli, const struct args *args)
     if (args->tail_count == 0)
         return cli_usage(cli, args, "the command is missing: it comes after --");
     choose_name(&r);
+    r.pieces = !isatty(STDIN_FILENO);
     hold_signals();
     code = create(args, &r, &reply);
     if (code) {

@@ -11,7 +11,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { CHUNK = 16 << 10, PENDING_MAX = 64 << 10 };
+/*
+ * uml(kernel): a tty whose reader is 4 KiB behind is throttled, and a line that was throttled once
+ * is not read any more (6.1: its descriptor is left out of epoll). A piece stays well below.
+ */
+enum { CHUNK = 16 << 10, PENDING_MAX = 64 << 10, PIECE_MAX = 2048 };
 
 bool session_escape_feed(struct session_escape *e, const char *data, size_t len, char *out,
                          size_t *ret_len)
@@ -50,6 +54,7 @@ struct copier {
     bool input_open;
     struct session_escape escape;
     struct um_buf pending; /* typed, not yet accepted by remote */
+    bool piece_out;        /* a piece is on its way, or nobody takes any more */
     bool ended;
     enum session_end end;
 };
@@ -92,6 +97,33 @@ static void read_remote(struct copier *c)
         finish(c, SESSION_FAILED);
 }
 
+static void read_piece(struct copier *c)
+{
+    char data[PIECE_MAX];
+    ssize_t n = read(STDIN_FILENO, data, sizeof(data));
+
+    if (n < 0 && (errno == EINTR || errno == EAGAIN))
+        return;
+    if (n <= 0)
+        c->input_open = false;
+    um_buf_printf(&c->pending, "%zd\n", n > 0 ? n : 0);
+    if (n > 0)
+        um_buf_append(&c->pending, data, (size_t)n);
+    c->piece_out = true;
+}
+
+/* However it goes on with the input, only the output's end ends the session. */
+static void read_receipt(struct copier *c)
+{
+    char data[64];
+    ssize_t n = recv(c->s->pieces, data, sizeof(data), MSG_DONTWAIT);
+
+    if (n > 0)
+        c->piece_out = false;
+    else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+        c->input_open = false;
+}
+
 static void read_input(struct copier *c)
 {
     char data[CHUNK], out[CHUNK + 1];
@@ -116,7 +148,8 @@ static void read_input(struct copier *c)
 
 static void write_remote(struct copier *c)
 {
-    ssize_t n = send(c->s->remote, c->pending.data, c->pending.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    int to = c->s->pieces > 0 ? c->s->pieces : c->s->remote;
+    ssize_t n = send(to, c->pending.data, c->pending.len, MSG_NOSIGNAL | MSG_DONTWAIT);
 
     if (n > 0)
         um_buf_consume(&c->pending, (size_t)n);
@@ -151,19 +184,27 @@ static int timeout_ms(int64_t deadline_ns)
     return left > 3600000 ? 3600000 : (int)left;
 }
 
+static bool wants_input(const struct copier *c)
+{
+    return c->input_open && (c->s->pieces > 0 ? !c->piece_out : c->pending.len < PENDING_MAX);
+}
+
 static void step(struct copier *c)
 {
-    bool room = c->pending.len < PENDING_MAX;
-    struct pollfd p[3] = {
-        {.fd = c->s->remote, .events = POLLIN},
+    bool pieces = c->s->pieces > 0;
+    short out = c->pending.len > 0 ? POLLOUT : 0;
+    struct pollfd p[4] = {
+        {.fd = c->s->remote, .events = (short)(POLLIN | (pieces ? 0 : out))},
         {.fd = c->signals, .events = POLLIN},
-        {.fd = c->input_open && room ? STDIN_FILENO : -1, .events = POLLIN},
+        {.fd = wants_input(c) ? STDIN_FILENO : -1, .events = POLLIN},
+        {.fd = pieces && c->input_open ? c->s->pieces : -1, .events = (short)(POLLIN | out)},
     };
     int n;
 
-    if (c->pending.len > 0)
-        p[0].events = POLLIN | POLLOUT;
-    n = poll(p, 3, timeout_ms(c->s->deadline_ns));
+    /* The last piece says that there are no more; its receipt is nobody's business. */
+    if (pieces && !c->input_open && out)
+        p[3] = (struct pollfd){.fd = c->s->pieces, .events = out};
+    n = poll(p, UM_ARRAY_LEN(p), timeout_ms(c->s->deadline_ns));
     if (n < 0 && errno != EINTR)
         finish(c, SESSION_FAILED);
     if (n == 0 && timeout_ms(c->s->deadline_ns) == 0)
@@ -173,9 +214,11 @@ static void step(struct copier *c)
     if (p[1].revents)
         read_signal(c);
     if (p[2].revents)
-        read_input(c);
-    if (p[0].revents & POLLOUT && c->pending.len > 0)
+        (pieces ? read_piece : read_input)(c);
+    if (p[pieces ? 3 : 0].revents & (POLLOUT | POLLHUP | POLLERR) && c->pending.len > 0)
         write_remote(c);
+    if (p[3].revents & (POLLIN | POLLHUP | POLLERR) && c->input_open)
+        read_receipt(c);
     if (p[0].revents & (POLLIN | POLLHUP | POLLERR))
         read_remote(c);
 }

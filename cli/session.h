@@ -40,8 +40,13 @@ enum session_end {
 };
 
 struct session {
-    int remote;                   /* the upgraded connection, non-blocking; stays the caller's */
-    bool forward_input;           /* standard input goes to remote until its end */
+    int remote;         /* the upgraded connection, non-blocking; stays the caller's */
+    bool forward_input; /* standard input goes to remote until its end */
+    /*
+     * Or it goes in pieces to this connection: a line with the length, so many bytes, then one byte
+     * comes back when they have been passed on; length 0 is the end. 0: no such connection.
+     */
+    int pieces;
     bool escapes;                 /* standard input may detach */
     int64_t deadline_ns;          /* um_clock_mono_ns() time, or INT64_MAX */
     void (*on_resize)(void *arg); /* the terminal changed its size; may be NULL */

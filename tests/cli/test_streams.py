@@ -280,6 +280,7 @@ class Run(Case):
         self.block = threading.Event()
         self.tries = 0
         self.got = b''
+        self.fed = threading.Event()
         self.script('Image.List', {'images': [
             {'name': 'busybox', 'path': '/i/b.img', 'kind': 'busybox', 'bytes': 1,
              'createdAt': ''}]})
@@ -298,33 +299,51 @@ class Run(Case):
 
         def talk(conn):
             conn.sendall(b'world\n')
-            conn.settimeout(0.3)
-            try:
-                self.got = conn.recv(100)
-            except TimeoutError:
-                pass
             if hasattr(self, 'hold'):
                 self.block.wait(10)
+            self.fed.wait(2)
+
+        def feed(conn):
+            conn.settimeout(2)
+            while not self.got.endswith(b'0\n'):
+                self.got += conn.recv(4096)
+                if not hasattr(self, 'greedy'):
+                    conn.sendall(b'\n')
+            self.fed.set()
+        if params['device'] == 'ssl1':
+            raise Upgrade({'device': 'ssl1', 'boot': 1}, feed, b'')
         raise Upgrade({'device': 'ssl0', 'boot': 1}, talk, b'hello ')
 
     def test_output_and_exit_status(self):
         done = self.run_ctl('run', 'mem=96M', '--', 'echo', "it's", '$HOME', stdin='typed')
         self.assertEqual((done.returncode, done.stdout, done.stderr), (42, 'hello world\n', ''))
-        self.assertEqual(self.got, b'typed')
+        self.assertEqual(self.got, b'5\ntyped0\n')
         d = self.sent('Guest.Create')['definition']
         self.assertRegex(d['name'], r'^run-[0-9a-f]{6}$')
-        self.assertEqual(d['devices'], ['ubd0r=/i/b.img', 'ssl0=managed', 'mem=96M'])
+        self.assertEqual(d['devices'], ['ubd0r=/i/b.img', 'ssl0=managed', 'ssl1=managed', 'mem=96M'])
         self.assertEqual((d['restart'], d['labels']), ('never', {'run': 'yes'}))
         self.assertEqual(d['cmdline'][0], 'quiet')
-        word = re.fullmatch(r'umld\.run=([A-Za-z0-9_-]+)', d['cmdline'][1])[1]
+        self.assertEqual(d['cmdline'][1], 'umld.input=ssl1')
+        word = re.fullmatch(r'umld\.run=([A-Za-z0-9_-]+)', d['cmdline'][2])[1]
         self.assertEqual(base64.urlsafe_b64decode(word + '=' * (-len(word) % 4)),
                          b"'echo' 'it'\\''s' '$HOME'")
         self.assertEqual(self.sent('Guest.Start'), {'name': d['name'], 'wait': 'none'})
-        self.assertEqual(self.umld.params('io.umld.Console.Attach')[-1],
-                         {'name': d['name'], 'device': 'ssl0', 'back': -1})
+        self.assertEqual(self.umld.params('io.umld.Console.Attach')[-2:],
+                         [{'name': d['name'], 'device': 'ssl0', 'back': -1},
+                          {'name': d['name'], 'device': 'ssl1', 'back': 0}])
         self.assertEqual([p['condition'] for p in self.umld.params('io.umld.Guest.Wait')], ['ready', 'exit'])
         self.assertEqual(self.sent('Guest.Remove'), {'name': d['name'], 'force': True})
         self.assertEqual(self.umld.calls('io.umld.Guest.Kill'), [])
+
+    def test_input_goes_in_small_pieces(self):
+        done = self.run_ctl('run', '--', 'cat', stdin='x' * 5000)
+        self.assertEqual(done.returncode, 42)
+        self.assertEqual(self.got, b'2048\n%s2048\n%s904\n%s0\n' % (b'x' * 2048, b'x' * 2048, b'x' * 904))
+
+    def test_a_piece_waits_for_the_receipt_of_the_last(self):
+        self.greedy = True
+        self.run_ctl('run', '--', 'cat', stdin='x' * 5000)
+        self.assertEqual(self.got, b'2048\n' + b'x' * 2048)
 
     def test_keep(self):
         self.run_ctl('run', '--keep', '--', 'true')

@@ -3,6 +3,7 @@
 
 import hashlib
 import os
+import pty
 import random
 import signal
 import subprocess
@@ -55,13 +56,44 @@ class Run(unittest.TestCase):
         reply = self.run_command(share, "--", "sh", "-c", "mount -t hostfs none /mnt -o /srv/in && cat /mnt/data")
         self.assertEqual((reply.returncode, hashlib.sha256(reply.stdout).hexdigest()), (0, hashlib.sha256(data).hexdigest()),
                          f"{len(reply.stdout)} bytes came out")
-        reply = self.run_command("--", "sh", "-c", f"head -c {MEGABYTE} | sha256sum", data=data)
+        reply = self.run_command("--", "sha256sum", data=data)
         self.assertEqual((reply.returncode, reply.stdout.split()[0].decode()), (0, hashlib.sha256(data).hexdigest()))
 
     def test_every_byte_value_passes(self):
         data = bytes(range(256)) * 2
         reply = self.run_command("--", "head", "-c", "512", data=data)
         self.assertEqual(reply.stdout, data)
+
+    def test_end_of_input_is_seen(self):
+        self.assertEqual(self.run_command("--", "cat", data=b"").stdout, b"")
+        reply = self.run_command("--", "sh", "-c", "read -r a; echo $a; wc -l", data=b"one\ntwo\nthree\n")
+        self.assertEqual(reply.stdout.split(), [b"one", b"2"])
+
+    def test_input_that_nobody_reads_is_no_obstacle(self):
+        for command in ("true", "head -c 5 >/dev/null", "exec <&-; sleep 1"):
+            self.assertEqual(self.run_command("--", "sh", "-c", command, data=bytes(MEGABYTE)).returncode, 0, command)
+
+    def test_slow_reader_gets_everything(self):
+        """A line that was full once is never read again by a 6.1 kernel."""
+        data = random.Random(2).randbytes(64 << 10)
+        reply = self.run_command("--", "sh", "-c", "for i in 1 2 3 4; do head -c 3000 >/dev/null; sleep 0.5; done; sleep 1; cat | wc -c", data=data)
+        self.assertGreaterEqual(int(reply.stdout), (64 << 10) - 4 * 4096)
+        self.assertEqual(reply.returncode, 0)
+
+    def test_terminal_is_the_commands_terminal(self):
+        master, slave = pty.openpty()
+        process = subprocess.Popen([self.daemon.umlctl, "run", "--", "sh", "-c", "tty; read -r x; echo got-$x"],
+                                   env=self.daemon.environment, stdin=slave, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        os.close(slave)
+        try:
+            self.assertEqual(process.stdout.readline(), b"/dev/ttyS0\n")
+            os.write(master, b"typed\n")
+            self.assertEqual(process.communicate(timeout=60), (b"got-typed\n", b""))
+            self.assertEqual(process.returncode, 0)
+        finally:
+            process.kill()
+            process.wait()
+            os.close(master)
 
     def test_interrupt_leaves_nothing(self):
         process = subprocess.Popen([self.daemon.umlctl, "run", "--", "sleep", "1000"], env=self.daemon.environment,
