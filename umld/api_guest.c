@@ -248,7 +248,8 @@ static void verb(struct guest *g, struct api_call *call, enum guest_event event,
                  struct guest_wait *wait)
 {
     wait->changed = changed;
-    if (changed)
+    /* What is posted already may end the state the goal holds in: this wish comes after it. */
+    if (changed || g->inbox_count > 0)
         guest_post(g, event);
     guest_wait_add(g, call, wait);
 }
@@ -262,7 +263,7 @@ static void start_unattended(struct guest *g, struct api_call *call, const struc
                               guest_state_info(g->state)->name, "ready", g->ready, "job",
                               wait->job ? jobs_id_text(wait->job, job, sizeof(job)) : NULL);
 
-    if (changed)
+    if (changed || g->inbox_count > 0)
         guest_post(g, GUEST_U_START);
     jobs_end(g->umld, wait->job, NULL);
     if (wait->request_id)

@@ -304,6 +304,8 @@ static void enter(struct guest *g, enum guest_state next, enum guest_event event
     um_timer_disarm(g->limit);
     um_timer_disarm(g->step);
     g->state = next;
+    /* Who waits for the end sees it go by, even if a start follows in the same round. */
+    g->ends += to->stable && !to->has_process;
     if (limit_ms(g) > 0 || next == GUEST_BACKOFF)
         um_timer_arm(g->limit, limit_ms(g) * UM_MS_NS);
     um_log(UM_LOG_INFO, "guest %s: %s -> %s (%s)", g->def.name, from->name, to->name,

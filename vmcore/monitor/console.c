@@ -52,8 +52,29 @@ static void watch_room(struct mon_console *c)
     mon_watch_set(&c->mon->loop, &c->watch, EPOLLIN | (c->typed.len > 0 ? EPOLLOUT : 0u));
 }
 
+/*
+ * linux(host): when the reader makes room in a full pty, the writer is sent SIGIO just before its
+ * epoll learns of the room. A UML kernel on another CPU that looks in between finds nothing, is
+ * never told again, and its console stands still for good; what is typed can be overlooked in the
+ * same way. So after much output that ceased, and after input, we have it look once more; SIGIO
+ * without a cause is nothing to it, and before it has a handler it is ignored: umlinit starts it
+ * so, and before a reboot it sees to that itself.
+ */
+static void nudge(void *arg)
+{
+    struct mon_console *c = arg;
+    const struct monitor *m = c->mon;
+
+    c->burst = 0;
+    if (m->phase == MON_PHASE_RUNNING && m->link.main_pidfd >= 0 &&
+        !um_pidfd_signal(m->link.main_pidfd, SIGIO))
+        um_log(UM_LOG_DEBUG, "%s: no SIGIO: the kernel is gone", c->config->device);
+}
+
 static void write_typed(struct mon_console *c)
 {
+    if (c->typed.len > 0)
+        mon_timer_arm(&c->mon->loop, &c->nudge, NUDGE_NS, nudge, c);
     while (c->typed.len > 0) {
         ssize_t n = write(c->master, c->typed.data, c->typed.len);
 
@@ -115,24 +136,6 @@ struct mon_console *mon_console_find(struct monitor *m, const char *device)
         if (strcmp(m->consoles[i].config->device, device) == 0)
             return &m->consoles[i];
     return NULL;
-}
-
-/*
- * linux(host): when the reader makes room in a full pty, the writer is sent SIGIO just before its
- * epoll learns of the room. A UML kernel on another CPU that looks in between finds nothing, is
- * never told again, and its console stands still for good. So after much output that ceased we
- * have it look once more; SIGIO without a cause is nothing to it, and before it has a handler it is
- * ignored: umlinit starts it so, and before a reboot it sees to that itself.
- */
-static void nudge(void *arg)
-{
-    struct mon_console *c = arg;
-    const struct monitor *m = c->mon;
-
-    c->burst = 0;
-    if (m->phase == MON_PHASE_RUNNING && m->link.main_pidfd >= 0 &&
-        !um_pidfd_signal(m->link.main_pidfd, SIGIO))
-        um_log(UM_LOG_DEBUG, "%s: no SIGIO: the kernel is gone", c->config->device);
 }
 
 static void watch_burst(struct mon_console *c, size_t len)

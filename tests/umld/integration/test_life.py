@@ -29,6 +29,32 @@ class Basics(Case):
             self.assertFalse(self.call(f"Guest.{method}", name="web")["changed"], method)
         self.assertFalse(self.call("Guest.ResetFailed", name="web")["changed"])
 
+    def test_a_kill_is_answered_even_if_a_start_follows_in_the_same_round(self):
+        self.create("web", fake="exit=3:0", restart="onFailure")
+        self.call("Guest.Start", name="web", wait="none")
+        self.wait("web", "backoff")
+        self.ask_in_one_round("Kill", "Start")
+
+    def test_a_kill_behind_a_start_in_the_same_round_is_answered(self):
+        for number in range(10):
+            self.create(f"web{number}", fake="noready")
+            self.ask_in_one_round("Start", "Kill", name=f"web{number}")
+
+    def ask_in_one_round(self, *methods, name="web"):
+        answers = {}
+
+        def ask(method):
+            answers[method] = self.call(f"Guest.{method}", name=name, **({"wait": "none"} if method == "Start" else {}))
+
+        os.kill(self.daemon.process.pid, signal.SIGSTOP)
+        threads = [threading.Thread(target=ask, args=(method,)) for method in methods]
+        for thread in threads:
+            thread.start()
+        os.kill(self.daemon.process.pid, signal.SIGCONT)
+        for thread in threads:
+            thread.join(20)
+        self.assertEqual(sorted(answers), sorted(methods))
+
     def test_a_running_guest_tells_who_it_is(self):
         self.boot("web", "mem=64M")
         run = self.runtime("web")
