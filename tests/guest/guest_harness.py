@@ -5,6 +5,7 @@ ordinary uid. close() proves that nothing is left: no process, no directory. Wai
 daemon (Wait, Subscribe) or by reading a stream; until() polls only what the host offers no event for.
 """
 
+import atexit
 import contextlib
 import json
 import os
@@ -44,6 +45,7 @@ def main():
     if reason:
         print(reason)
         sys.exit(SKIP)
+    signal.signal(signal.SIGTERM, lambda *unused: sys.exit("ended from outside"))
     program = unittest.main(exit=False, verbosity=2)
     result = program.result
     if result.wasSuccessful() and result.testsRun and len(result.skipped) == result.testsRun:
@@ -115,6 +117,7 @@ class Daemon:
         self.umlctl = self.folder + "/p/bin/umlctl"
         self.process = None
         self.built = None
+        atexit.register(self.destroy)
         try:
             self.start()
         except BaseException:
@@ -176,10 +179,26 @@ class Daemon:
         if left:
             raise AssertionError(f"left behind: {left}")
 
+    def destroy(self):
+        """For a test that was ended before it could close: guests outlive their daemon."""
+        if not os.path.exists(self.folder):
+            return
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        for _ in range(50):
+            for pid in self.processes():
+                with contextlib.suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
+            if not self.processes():
+                break
+            time.sleep(0.1)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
     def processes(self):
         """Every process of the host that has to do with this umld, the daemon and ourselves excepted."""
         needle = self.folder.encode()
-        return [pid for pid in pids() if pid not in (os.getpid(), self.process.pid) and needle in evidence(pid)]
+        return [pid for pid in pids() if pid not in (os.getpid(), self.process and self.process.pid) and needle in evidence(pid)]
 
     # ---- talking with it
 
