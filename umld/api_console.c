@@ -23,22 +23,6 @@ static const char *text_of(const json_t *params, const char *key, const char *fa
     return s ? s : fallback;
 }
 
-static struct guest *guest_of(struct umld *umld, struct api_call *call, const json_t *params)
-{
-    const char *name = text_of(params, "name", "");
-    struct guest *g = guest_find(umld, name);
-    struct um_error err;
-    char object[96];
-
-    if (g)
-        return g;
-    snprintf(object, sizeof(object), "guest \"%.63s\"", name);
-    um_fail(&err, UM_E_NOT_FOUND, object, "name", "there is no such guest");
-    um_hint(&err, "see: umlctl list");
-    api_reply_error(call, &err);
-    return NULL;
-}
-
 static void add_console(struct guest *g, json_t *list, const char *device, const char *value)
 {
     char kind[16] = "", path[128] = "", dir[GUEST_PATH_SIZE];
@@ -79,7 +63,7 @@ static void add_defined(struct guest *g, json_t *list)
 
 void api_console_list(struct umld *umld, struct api_call *call, const json_t *params)
 {
-    struct guest *g = guest_of(umld, call, params);
+    struct guest *g = guest_of_call(umld, call, params);
     json_t *list;
     const char *live, *device, *value;
     size_t len, pos = 0;
@@ -228,7 +212,7 @@ static void may_attach(struct umld *umld, int errnum, const char *text, void *ar
 
 void api_console_attach(struct umld *umld, struct api_call *call, const json_t *params)
 {
-    struct guest *g = guest_of(umld, call, params);
+    struct guest *g = guest_of_call(umld, call, params);
     const char *device = text_of(params, "device", "con0");
     const json_t *back = json_object_get(params, "back");
     struct attach_call *a;
@@ -291,7 +275,7 @@ static void ask_for(struct guest *g, struct api_call *call, enum mon_type type, 
 
 void api_console_resize(struct umld *umld, struct api_call *call, const json_t *params)
 {
-    struct guest *g = guest_of(umld, call, params);
+    struct guest *g = guest_of_call(umld, call, params);
     const char *device = text_of(params, "device", "con0");
     struct mon_resize r = {.rows = (uint16_t)json_integer_value(json_object_get(params, "rows")),
                            .columns =
@@ -305,7 +289,7 @@ void api_console_resize(struct umld *umld, struct api_call *call, const json_t *
 
 void api_console_send(struct umld *umld, struct api_call *call, const json_t *params)
 {
-    struct guest *g = guest_of(umld, call, params);
+    struct guest *g = guest_of_call(umld, call, params);
     const char *device = text_of(params, "device", "con0"), *text = text_of(params, "data", "");
     char data[MON_MESSAGE_MAX];
     struct mon_write w = {.length = (uint32_t)strlen(text)};
@@ -379,7 +363,7 @@ static bool may_be_empty(struct guest *g, struct api_call *call, const char *dev
 
 void api_console_read(struct umld *umld, struct api_call *call, const json_t *params)
 {
-    struct guest *g = guest_of(umld, call, params);
+    struct guest *g = guest_of_call(umld, call, params);
     const char *device = text_of(params, "device", "con0");
     const json_t *boot = json_object_get(params, "boot"),
                  *start = json_object_get(params, "offset");

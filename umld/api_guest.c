@@ -30,8 +30,7 @@ static bool flag_of(const json_t *params, const char *key)
     return json_is_true(json_object_get(params, key));
 }
 
-/* NULL after an error reply. */
-static struct guest *guest_of(struct umld *umld, struct api_call *call, const json_t *params)
+struct guest *guest_of_call(struct umld *umld, struct api_call *call, const json_t *params)
 {
     const char *name = text_of(params, "name");
     struct guest *g = guest_find(umld, name);
@@ -64,7 +63,7 @@ void api_guest_list(struct umld *umld, struct api_call *call, um_unused const js
 
 void api_guest_get(struct umld *umld, struct api_call *call, const json_t *params)
 {
-    struct guest *g = guest_of(umld, call, params);
+    struct guest *g = guest_of_call(umld, call, params);
 
     if (g)
         api_reply(call, json_pack("{s:o}", "guest", guest_json(g)));
@@ -195,7 +194,7 @@ static bool same_definition(const struct guest_definition *a, const struct guest
 
 void api_guest_update(struct umld *umld, struct api_call *call, const json_t *params)
 {
-    struct guest *g = guest_of(umld, call, params);
+    struct guest *g = guest_of_call(umld, call, params);
     struct guest_definition def = GUEST_DEFINITION_INIT;
     struct um_error errors[PROBLEMS_MAX];
     size_t count;
@@ -274,7 +273,7 @@ static void start_unattended(struct guest *g, struct api_call *call, const struc
 
 void api_guest_start(struct umld *umld, struct api_call *call, const json_t *params)
 {
-    struct guest *g = guest_of(umld, call, params);
+    struct guest *g = guest_of_call(umld, call, params);
     const char *until = text_of(params, "wait"), *id = text_of(params, "requestId");
     struct guest_wait wait = {.goal = GOAL_READY,
                               .timeout_ms = timeout_of(params, START_TIMEOUT_MS),
@@ -311,7 +310,7 @@ static bool is_down(const struct guest *g)
 
 void api_guest_stop(struct umld *umld, struct api_call *call, const json_t *params)
 {
-    struct guest *g = guest_of(umld, call, params);
+    struct guest *g = guest_of_call(umld, call, params);
     struct guest_wait wait = {
         .goal = GOAL_STOPPED, .timeout_ms = timeout_of(params, STOP_TIMEOUT_MS), .reply_job = true};
     bool changed;
@@ -326,7 +325,7 @@ void api_guest_stop(struct umld *umld, struct api_call *call, const json_t *para
 
 void api_guest_kill(struct umld *umld, struct api_call *call, const json_t *params)
 {
-    struct guest *g = guest_of(umld, call, params);
+    struct guest *g = guest_of_call(umld, call, params);
     struct guest_wait wait = {.goal = GOAL_STOPPED, .timeout_ms = STOP_TIMEOUT_MS};
 
     if (g)
@@ -364,7 +363,7 @@ void api_guest_remove(struct umld *umld, struct api_call *call, const json_t *pa
 
 void api_guest_reboot(struct umld *umld, struct api_call *call, const json_t *params)
 {
-    struct guest *g = guest_of(umld, call, params);
+    struct guest *g = guest_of_call(umld, call, params);
     struct guest_wait wait = {.goal = GOAL_REBOOTED,
                               .timeout_ms = timeout_of(params, START_TIMEOUT_MS)};
 
@@ -380,7 +379,7 @@ void api_guest_reboot(struct umld *umld, struct api_call *call, const json_t *pa
 
 void api_guest_pause(struct umld *umld, struct api_call *call, const json_t *params)
 {
-    struct guest *g = guest_of(umld, call, params);
+    struct guest *g = guest_of_call(umld, call, params);
     struct guest_wait wait = {.goal = GOAL_PAUSED, .timeout_ms = VERB_TIMEOUT_MS};
 
     if (!g)
@@ -393,7 +392,7 @@ void api_guest_pause(struct umld *umld, struct api_call *call, const json_t *par
 
 void api_guest_resume(struct umld *umld, struct api_call *call, const json_t *params)
 {
-    struct guest *g = guest_of(umld, call, params);
+    struct guest *g = guest_of_call(umld, call, params);
     struct guest_wait wait = {.goal = GOAL_RUNNING, .timeout_ms = VERB_TIMEOUT_MS};
 
     if (!g)
@@ -410,7 +409,7 @@ void api_guest_resume(struct umld *umld, struct api_call *call, const json_t *pa
 
 void api_guest_wait(struct umld *umld, struct api_call *call, const json_t *params)
 {
-    struct guest *g = guest_of(umld, call, params);
+    struct guest *g = guest_of_call(umld, call, params);
     const char *condition = text_of(params, "condition");
     struct guest_wait wait = {
         .goal = GOAL_STATE, .timeout_ms = timeout_of(params, 3600000), .reply_guest = true};
@@ -433,7 +432,7 @@ void api_guest_wait(struct umld *umld, struct api_call *call, const json_t *para
 
 void api_guest_reset_failed(struct umld *umld, struct api_call *call, const json_t *params)
 {
-    struct guest *g = guest_of(umld, call, params);
+    struct guest *g = guest_of_call(umld, call, params);
     struct guest_wait wait = {
         .goal = GOAL_STATE, .state = GUEST_STOPPED, .timeout_ms = VERB_TIMEOUT_MS};
 
@@ -455,7 +454,7 @@ static bool wanted_device(const struct device *d, const char *only)
 
 void api_guest_config(struct umld *umld, struct api_call *call, const json_t *params)
 {
-    struct guest *g = guest_of(umld, call, params);
+    struct guest *g = guest_of_call(umld, call, params);
     const char *only = text_of(params, "device");
     json_t *values = json_array();
     struct um_error err;

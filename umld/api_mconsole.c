@@ -57,7 +57,7 @@ void api_guest_mconsole(struct umld *umld, struct api_call *call, const json_t *
 {
     const char *name = json_string_value(json_object_get(params, "name"));
     const json_t *timeout = json_object_get(params, "timeoutMs");
-    struct guest *g = guest_find(umld, name);
+    struct guest *g = guest_of_call(umld, call, params);
     struct um_buf command = UM_BUF_INIT;
     struct mconsole_call *c;
     enum mconsole_verb verb;
@@ -65,12 +65,9 @@ void api_guest_mconsole(struct umld *umld, struct api_call *call, const json_t *
     char object[96];
     enum um_code code;
 
-    snprintf(object, sizeof(object), "guest \"%.63s\"", name);
-    if (!g) {
-        um_fail(&err, UM_E_NOT_FOUND, object, "name", "there is no such guest");
-        api_reply_error(call, &err);
+    if (!g)
         return;
-    }
+    guest_object(g, object, sizeof(object));
     code = mconsole_command_check(json_string_value(json_object_get(params, "command")),
                                   json_is_true(json_object_get(params, "force")), &command, &verb,
                                   &err);

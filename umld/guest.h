@@ -298,6 +298,11 @@ void guest_waiters_drop(struct guest *g) um_nonnull(1);
 enum um_code guest_disks_free(const struct guest *g, struct um_error *err)
     um_nonnull(1, 2) um_check;
 
+/* ---- api_guest.c ---- */
+/* The guest a call's parameter `name` means; NULL after the error reply. */
+struct guest *guest_of_call(struct umld *umld, struct api_call *call, const json_t *params)
+    um_nonnull(1, 2, 3);
+
 /* ---- guest_json.c ---- */
 json_t *guest_definition_json(const struct guest_definition *d) um_nonnull(1);
 json_t *guest_json(const struct guest *g) um_nonnull(1);
