@@ -3,6 +3,8 @@
 import json
 import os
 import pty
+import socket
+import subprocess
 import unittest
 
 from fake_umld import Case, Error, UMLCTL, common, guest
@@ -43,6 +45,14 @@ class Create(Case):
     def test_definition_from_standard_input_under_another_name(self):
         self.ok('create', 'two', '--file=-', stdin='{"name": "one"}')
         self.assertEqual(self.sent('Guest.Create')['definition'], {'name': 'two'})
+
+    def test_standard_input_may_be_what_cannot_be_opened_again(self):
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            ours.sendall(b'{"name": "one"}')
+            ours.shutdown(socket.SHUT_WR)
+            subprocess.run([UMLCTL, 'create', '-f', '-'], stdin=theirs, env=self.env, timeout=30, check=True)
+        self.assertEqual(self.sent('Guest.Create')['definition'], {'name': 'one'})
 
     def test_dry_run_shows_the_definition(self):
         out = self.ok('create', 'web', '--dry-run')
