@@ -92,9 +92,32 @@ static enum api_role role_of(struct umld *umld, uid_t uid,
     return API_ROLE_VIEWER;
 }
 
-static enum um_code take_lock(const char *dir, const char *what, int *ret_fd, struct um_error *err)
+/* The lock file tells who holds it: pid, then socket, a line each. */
+static enum um_code tell_holder(int fd, const char *dir, const char *what, struct um_error *err)
 {
-    char path[700], pid[24] = "";
+    char text[800] = "", socket[700] = "";
+    ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+    int pid = 0;
+
+    text[n > 0 ? n : 0] = '\0';
+    if (sscanf(text, "%d\n%699[^\n]", &pid, socket) < 2) {
+        um_fail(err, UM_E_BUSY, dir, NULL, "another umld is about to use this %s directory", what);
+        return um_hint(err, "try again in a moment");
+    }
+    um_fail(err, UM_E_BUSY, dir, NULL, "another umld (pid %d) is using this %s directory", pid,
+            what);
+    /* Its socket may have gone with a run directory that the system cleared away. */
+    return um_hint(err,
+                   "use it: umlctl --socket %s; or end it: kill %d (guests go on); or choose "
+                   "other directories",
+                   socket, pid);
+}
+
+static enum um_code take_lock(const struct umld *umld, const char *dir, const char *what,
+                              int *ret_fd, struct um_error *err)
+{
+    enum um_code code;
+    char path[700];
     int fd;
 
     snprintf(path, sizeof(path), "%s/lock", dir);
@@ -102,15 +125,11 @@ static enum um_code take_lock(const char *dir, const char *what, int *ret_fd, st
     if (fd < 0)
         return um_fail_errno(err, errno, path, "cannot open the lock file");
     if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-        ssize_t n = read(fd, pid, sizeof(pid) - 1);
-
-        pid[n > 0 ? strcspn(pid, "\n") : 0] = '\0';
+        code = tell_holder(fd, dir, what, err);
         close(fd);
-        um_fail(err, UM_E_BUSY, dir, NULL, "another umld (pid %s) is using this %s directory",
-                pid[0] ? pid : "unknown", what);
-        return um_hint(err, "use it, stop it (umlctl shutdown), or choose other directories");
+        return code;
     }
-    if (ftruncate(fd, 0) < 0 || dprintf(fd, "%d\n", (int)getpid()) < 0)
+    if (ftruncate(fd, 0) < 0 || dprintf(fd, "%d\n%s\n", (int)getpid(), umld->paths.socket) < 0)
         um_log(UM_LOG_WARNING, "%s: cannot be written", path);
     *ret_fd = fd;
     return UM_OK;
@@ -245,9 +264,9 @@ enum um_code umld_start(const struct umld_options *options, struct umld **ret, s
     if (!code)
         code = make_inner_directories(umld, err);
     if (!code)
-        code = take_lock(umld->paths.run_dir, "run", &umld->lock_fd, err);
+        code = take_lock(umld, umld->paths.run_dir, "run", &umld->lock_fd, err);
     if (!code)
-        code = take_lock(umld->paths.state_dir, "state", &umld->state_lock_fd, err);
+        code = take_lock(umld, umld->paths.state_dir, "state", &umld->state_lock_fd, err);
     if (!code && !(umld->loop = um_loop_new()))
         code = um_fail(err, UM_E_NO_RESOURCES, "umld", NULL, "cannot make an event loop");
     if (!code && umld->loop && !(umld->retry = um_timer_new(umld->loop, wake, NULL)))

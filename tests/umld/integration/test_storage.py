@@ -41,6 +41,14 @@ class Opening(Case):
         self.assertIn("state", done.stderr)
         self.call("Server.Ping")
 
+    def test_who_holds_the_state_is_told_even_when_its_run_directory_is_gone(self):
+        """As after a logout: the system clears the run directory away, umld and its lock on the state stay."""
+        shutil.rmtree(self.daemon.run)
+        done = self.refused()
+        self.assertIn(f"--socket {self.daemon.api}", done.stderr)
+        self.assertIn(f"kill {self.daemon.process.pid} ", done.stderr)
+        self.assertEqual(self.daemon.terminate(), 0)
+
     def test_a_file_that_is_no_database(self):
         def change(path):
             with open(path, "wb") as file:
