@@ -22,6 +22,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <poll.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -93,24 +94,55 @@ static enum api_role role_of(struct umld *umld, uid_t uid,
 }
 
 /* The lock file tells who holds it: pid, then socket, a line each. */
-static enum um_code tell_holder(int fd, const char *dir, const char *what, struct um_error *err)
+struct holder {
+    int pid;
+    char socket[700];
+};
+
+static bool read_holder(int fd, struct holder *ret)
 {
-    char text[800] = "", socket[700] = "";
+    char text[800];
     ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
-    int pid = 0;
 
     text[n > 0 ? n : 0] = '\0';
-    if (sscanf(text, "%d\n%699[^\n]", &pid, socket) < 2) {
-        um_fail(err, UM_E_BUSY, dir, NULL, "another umld is about to use this %s directory", what);
-        return um_hint(err, "try again in a moment");
+    return sscanf(text, "%d\n%699[^\n]", &ret->pid, ret->socket) == 2;
+}
+
+/*
+ * A daemon that ends has stopped listening but still writes; its successor, started at once, waits
+ * for it. Nobody waits for one that serves.
+ */
+static bool lock_soon(int fd)
+{
+    enum { STEP_MS = 20, LIMIT_MS = 5000 };
+    bool locked = flock(fd, LOCK_EX | LOCK_NB) == 0;
+
+    for (int waited = 0; !locked && waited < LIMIT_MS; waited += STEP_MS) {
+        struct holder holder;
+
+        if (read_holder(fd, &holder) && access(holder.socket, F_OK) == 0)
+            return false;
+        poll(NULL, 0, STEP_MS);
+        locked = flock(fd, LOCK_EX | LOCK_NB) == 0;
     }
-    um_fail(err, UM_E_BUSY, dir, NULL, "another umld (pid %d) is using this %s directory", pid,
-            what);
+    return locked;
+}
+
+static enum um_code tell_holder(int fd, const char *dir, const char *what, struct um_error *err)
+{
+    struct holder holder;
+
+    if (!read_holder(fd, &holder)) {
+        um_fail(err, UM_E_BUSY, dir, NULL, "another umld is using this %s directory", what);
+        return um_hint(err, "choose other directories");
+    }
+    um_fail(err, UM_E_BUSY, dir, NULL, "another umld (pid %d) is using this %s directory",
+            holder.pid, what);
     /* Its socket may have gone with a run directory that the system cleared away. */
     return um_hint(err,
                    "use it: umlctl --socket %s; or end it: kill %d (guests go on); or choose "
                    "other directories",
-                   socket, pid);
+                   holder.socket, holder.pid);
 }
 
 static enum um_code take_lock(const struct umld *umld, const char *dir, const char *what,
@@ -124,7 +156,7 @@ static enum um_code take_lock(const struct umld *umld, const char *dir, const ch
     fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return um_fail_errno(err, errno, path, "cannot open the lock file");
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+    if (!lock_soon(fd)) {
         code = tell_holder(fd, dir, what, err);
         close(fd);
         return code;

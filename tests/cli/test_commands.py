@@ -7,7 +7,11 @@ import socket
 import subprocess
 import unittest
 
-from fake_umld import Case, Error, UMLCTL, common, guest
+from fake_umld import Case, Error, Raw, UMLCTL, common, guest
+
+
+def hang_up(params, call):
+    raise Raw(b'{"parameters":{}}\0', 'end')
 
 
 class Create(Case):
@@ -290,6 +294,10 @@ class Host(Case):
         self.assertIn('copy', self.ok('job', 'show', '7'))
         self.assertEqual(self.ok('job', 'cancel', '7'), '7: cancelled\n')
 
+    def test_shutdown_waits_until_the_daemon_serves_nobody_any_more(self):
+        self.script('Server.Shutdown', {})
+        self.assertIn('--timeout', self.fails(10, '--timeout', '300ms', 'shutdown'))
+
     def test_doctor(self):
         checks = [{'name': 'bwrap', 'result': 'ok', 'text': 'found'}]
         self.script('Server.Doctor', lambda p, c: {'checks': checks})
@@ -317,7 +325,7 @@ class Host(Case):
         self.assertEqual(self.ok('introspect', 'a.b'), 'interface a.b\n')
         self.script('Server.Ping', {'version': '9'})
         self.assertIn('umld 9', self.ok('version'))
-        self.script('Server.Shutdown', {})
+        self.script('Server.Shutdown', hang_up)
         self.assertIn('guests go on', self.ok('shutdown'))
         self.script('Guest.Get', lambda p, c: {'echo': p})
         self.assertEqual(self.ok('call', 'io.umld.Guest.Get', '{"name": "x"}'),

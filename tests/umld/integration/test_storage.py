@@ -2,6 +2,7 @@
 import os
 import resource
 import shutil
+import signal
 import sqlite3
 import subprocess
 import unittest
@@ -136,6 +137,31 @@ class Opening(Case):
     def test_shutdown_answers_and_ends(self):
         self.call("Server.Shutdown")
         self.assertEqual(self.daemon.process.wait(20), 0)
+
+    def test_the_next_daemon_waits_for_one_that_is_ending(self):
+        """Stopped on its way out: it listens no more, and still has its locks."""
+        pid = self.daemon.process.pid
+        os.unlink(self.daemon.api)
+        os.kill(pid, signal.SIGSTOP)
+        log = f"{self.daemon.directory}/next"
+        with open(log, "wb") as file, subprocess.Popen(self.daemon.arguments(), env=self.daemon.environment(), stdout=file,
+                                                       stderr=file) as following:
+            try:
+                with self.assertRaises(subprocess.TimeoutExpired):
+                    following.wait(0.5)
+                os.kill(pid, signal.SIGTERM)
+                os.kill(pid, signal.SIGCONT)
+                self.assertEqual(self.daemon.process.wait(20), 0)
+                harness.until(self.daemon_answers, what="the next daemon")
+            finally:
+                following.terminate()
+            self.assertEqual(following.wait(20), 0)
+
+    def daemon_answers(self):
+        try:
+            return self.call("Server.Ping")
+        except OSError:
+            return None
 
     def test_settings_and_guests_are_there_again(self):
         self.create("web", "mem=64M", kernel=harness.FAKE, labels={"a": "b"})
