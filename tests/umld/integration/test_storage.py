@@ -268,14 +268,36 @@ class FullDisk(Case):
             self.skipTest("mounting is not permitted here")
         self.addCleanup(subprocess.run, ["umount", "-l", self.daemon.state], check=False)
 
+    def fill(self, leave=0):
+        """Until `leave` bytes are free."""
+        room = os.statvfs(self.daemon.state)
+        with open(f"{self.daemon.state}/ballast", "wb") as ballast:
+            os.posix_fallocate(ballast.fileno(), 0, room.f_bavail * room.f_frsize - leave)
+
+    @unittest.skipUnless(shutil.which("busybox"), "no busybox: apt install busybox-static")
+    def test_an_image_that_finds_no_room_is_refused_as_that(self):
+        self.fill(leave=1 << 20)
+        with self.assertRaises(Error) as caught:
+            self.call("Image.Build", kind="busybox")
+        self.assertEqual(caught.exception.name, "NoResources")
+        self.assertIn("No space left", caught.exception.parameters["message"])
+        self.assertEqual(self.call("Image.List")["images"], [])
+
+    def test_a_new_database_without_room_says_so(self):
+        self.daemon.terminate()
+        for name in os.listdir(self.daemon.state):
+            if name.startswith("umld.db"):
+                os.unlink(f"{self.daemon.state}/{name}")
+        self.fill(leave=32 << 10)
+        done = subprocess.run(self.daemon.arguments(), env=self.daemon.environment(), stderr=subprocess.PIPE, text=True,
+                              timeout=30, check=False)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("make room", done.stderr)
+        self.assertNotIn("move it away", done.stderr)
+
     def test_a_full_disk_stops_changes_and_room_brings_them_back(self):
         self.create("web")
-        try:
-            with open(f"{self.daemon.state}/ballast", "wb", buffering=0) as ballast:
-                while True:
-                    ballast.write(bytes(4096))
-        except OSError:
-            pass
+        self.fill()
         held = []
         for number in range(200):
             client = Client(self.daemon.api, 2)
