@@ -1,8 +1,17 @@
 """Consoles and their logs: complete, apart by boot, many readers and one writer."""
+import fcntl
 import os
+import re
+import struct
+import termios
 
 import harness
 from harness import Case, Error
+
+
+def unread(sock):
+    """Bytes on their way to the other side of a unix socket."""
+    return struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, b"\0" * 4))[0]
 
 
 def lines(count):
@@ -34,6 +43,23 @@ class Attached(Case):
         client.receive()
         client.read_until(b"fake: early\n")
 
+    def test_all_of_them_are_typed_however_many(self):
+        self.boot("web")
+        self.boot("other", wait="none", fake="noready")
+        # The fake guest answers with the beginning of a line this long, and so never talks itself deaf.
+        typed = b"".join(b"%05d %s\n" % (number, b"." * 1000) for number in range(300))
+        client = self.client()
+        # Behind a call that is under way, so that umld has read it all before it comes to Attach.
+        client.send("Guest.Wait", {"name": "other", "condition": "exit"})
+        client.send("Console.Attach", {"name": "web"}, upgrade=True)
+        client.send_raw(typed + b"after\n")
+        harness.until(lambda: unread(client.socket) == 0, what="umld reading")
+        self.call("Guest.Kill", name="other")
+        client.receive()
+        self.assertEqual(client.receive()["parameters"]["device"], "con0")
+        answers = re.findall(rb"^fake: (\d+) ", client.read_until(b"fake: after\n"), re.M)
+        self.assertEqual([int(number) for number in answers], list(range(300)))
+
     def test_earlier_output_comes_first_when_asked_for(self):
         self.boot("web")
         console, _ = self.attach(back=-1)
@@ -47,6 +73,16 @@ class Attached(Case):
         writer.send_raw(b"to all\n")
         for reader in (writer, *readers):
             reader.read_until(b"fake: to all\n")
+
+    def test_whoever_has_the_reply_misses_nothing(self):
+        self.boot("web")
+        writer, _ = self.attach()
+        for number in range(30):
+            line = b"number %d\n" % number
+            with self.client() as reader:
+                reader.upgrade("Console.Attach", {"name": "web", "readOnly": True})
+                writer.send_raw(line)
+                reader.read_until(b"fake: " + line)
 
     def test_a_reader_cannot_type(self):
         self.boot("web")

@@ -59,14 +59,16 @@ void api_server_subscribe(um_unused struct umld *umld, struct api_call *call,
 void api_console_attach(um_unused struct umld *umld, struct api_call *call,
                         um_unused const json_t *params)
 {
-    const char *rest = NULL;
-    size_t len = 0;
+    struct api_upgrade up;
 
     fixture.handled++;
-    fixture.taken =
-        api_reply_upgrade(call, json_pack("{s:s, s:i}", "device", "con0", "boot", 1), &rest, &len);
-    if (fixture.taken >= 0)
-        snprintf(fixture.rest, sizeof(fixture.rest), "%.*s", (int)len, rest);
+    if (!api_upgrade_offer(call, json_pack("{s:s, s:i}", "device", "con0", "boot", 1), &up))
+        return;
+    fixture.offered = api_call_id(call);
+    fixture.taken = dup(up.fd);
+    snprintf(fixture.greeting, sizeof(fixture.greeting), "%s", up.reply.data);
+    snprintf(fixture.rest, sizeof(fixture.rest), "%.*s", (int)up.rest_len, up.rest);
+    um_buf_done(&up.reply);
 }
 
 static enum api_role give_role(um_unused struct umld *umld, um_unused uid_t uid,

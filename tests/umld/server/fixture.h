@@ -4,7 +4,7 @@
  *
  *   io.umld.Guest.Start      answers when the test says so (fixture.started)
  *   io.umld.Server.Subscribe sends fixture.stream_count replies, waiting for a slow reader
- *   io.umld.Console.Attach   takes the connection over (fixture.taken)
+ *   io.umld.Console.Attach   offers the connection; the test decides
  */
 #ifndef TESTS_UMLD_SERVER_FIXTURE_H
 #define TESTS_UMLD_SERVER_FIXTURE_H
@@ -28,8 +28,10 @@ struct fixture {
     uint64_t gone;        /* call id of the last one abandoned */
     int stream_count, stream_sent, stream_stalls;
     size_t stream_bytes; /* of each reply */
-    int taken;           /* descriptor after an upgrade */
-    char rest[64];
+    uint64_t offered;    /* call id of the last Attach */
+    int taken;           /* a duplicate of its descriptor */
+    char greeting[80];   /* the reply that has to be written to it, up to its NUL */
+    char rest[64];       /* what the client sent already */
     int after_rounds;
 };
 extern struct fixture fixture;

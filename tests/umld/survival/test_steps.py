@@ -1,4 +1,6 @@
 """umld dies at one named step of a verb and is started again: the work is finished or undone by rule."""
+import os
+import signal
 import time
 import unittest
 
@@ -186,6 +188,59 @@ class Verbs(Steps):
             w.start()
             self.assertEqual("new" in w.guests(), there)
         self.check_reality()
+
+
+class Attach(Steps):
+    def attach_and_die(self, point):
+        """The connection of a client whose attachment umld did not see through, and what it was sent."""
+        self.w.arm(point)
+        console = self.w.connect()
+        self.addCleanup(console.socket.close)
+        console.send("Console.Attach", {"name": "web"}, upgrade=True)
+        self.w.died()
+        return console
+
+    def typed(self, console, line):
+        console.socket.sendall(line + b"\n")
+        text = b""
+        while b"fake: " + line not in text:
+            text += console.take()
+
+    def test_a_client_that_umlmon_has_taken_is_attached_although_umld_dies(self):
+        self.w.boot("web")
+        console = self.attach_and_die("attached")
+        self.assertEqual(console.receive(), {"parameters": {"device": "con0", "boot": 1}})
+        self.typed(console, b"nobody but us")
+        self.w.start()
+        self.w.wait("web", "running")
+        with self.assertRaises(world.Refused) as caught:
+            self.w.attach("web")
+        self.assertEqual(caught.exception.name, "Busy")
+        self.typed(console, b"still us")
+
+    def test_a_client_has_no_reply_or_is_attached(self):
+        before = self.w.boot("web")
+        # Stopped, so that umld is gone before its request is read.
+        os.kill(before["monitorPid"], signal.SIGSTOP)
+        console = self.attach_and_die("attach")
+        os.kill(before["monitorPid"], signal.SIGCONT)
+        self.assertEqual(console.socket.recv(100), b"")
+        self.w.start()
+        self.w.wait("web", "running")
+        with self.w.attach("web") as other:
+            self.typed(other, b"the next one")
+        # Not stopped: it is one or the other.
+        for _ in range(3):
+            console = self.attach_and_die("attach")
+            try:
+                console.receive()
+            except world.Gone:
+                pass
+            else:
+                self.typed(console, b"taken")
+            console.socket.close()
+            self.w.start()
+            self.w.wait("web", "running")
 
 
 class Jobs(Steps):

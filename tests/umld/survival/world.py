@@ -284,7 +284,11 @@ class World:
     def attach(self, name, **more):
         connection = self.connect()
         connection.send("Console.Attach", {"name": name, **more}, upgrade=True)
-        connection.receive()
+        try:
+            connection.receive()
+        except BaseException:
+            connection.socket.close()
+            raise
         return connection
 
     def rows(self, sql, *values):

@@ -63,18 +63,19 @@ class Connections(fixture.MonitorTest):
     def test_malformed_messages_close_the_connection_and_nothing_else(self):
         m = self.start("wait")
         device = struct.pack("=16s", b"con0")
+        attach = struct.pack("=16sIIq", b"con0", 0, 0, 0)
         null = os.open("/dev/null", os.O_RDONLY)
         self.addCleanup(os.close, null)
         for kind, body, options in (
-                (KILL, b"", {"version": 2}), (KILL, b"", {"length": 5}), (KILL, b"x", {}),
+                (KILL, b"", {"version": 1}), (KILL, b"", {"length": 5}), (KILL, b"x", {}),
                 (PIN, b"\0" * 7, {}), (PIN, b"\0" * 9, {}), (harness.ATTACH, device, {}),
-                (harness.ATTACH, struct.pack("=16sIIq", b"con0", 0, 0, 0), {}),  # no descriptor
-                (KILL, b"", {"fd": null}), (99, b"", {}), (0, b"", {}), (STATE, b"", {}),
+                (harness.ATTACH, attach, {}), (harness.ATTACH, attach, {"fds": [null] * 3}),
+                (KILL, b"", {"fds": [null]}), (99, b"", {}), (0, b"", {}), (STATE, b"", {}),
                 (harness.WRITE, device, {}), (SIGNAL, b"\0" * 4, {})):
             c = m.connect()
             c.flag(F_STARTED)
             c.until(lambda c: c.consoles)
-            c.send(kind, body, **options)
+            c.send(kind, body, *options.pop("fds", ()), **options)
             while c.pump():
                 pass
             self.assertTrue(c.eof)
