@@ -82,8 +82,24 @@ static ssize_t next_input(struct mon_client *c, char *data, size_t size)
     return recv(c->fd, data, size, MSG_DONTWAIT);
 }
 
-/* False: the client is gone. */
-static bool receive_some(struct mon_client *c)
+static void take_input(struct mon_client *c, const char *data, size_t len)
+{
+    if (len == 0) {
+        /* It may only have stopped sending (`echo reboot | ...`): output goes on. */
+        c->in_ended = true;
+        c->writer = false;
+    } else if (c->writer && !mon_console_type(c->console, data, len)) {
+        c->in_full = true;
+    }
+    /* No event tells of these: the next round of the console does. */
+    if (c->writer && (c->early >= 0 || c->hung_up)) {
+        c->in_full = true;
+        mon_console_await_room(c->console);
+    }
+}
+
+/* One chunk, since the guest's output must be read in between. False: the client is gone. */
+static bool receive_input(struct mon_client *c)
 {
     char data[CHUNK];
     size_t room = c->writer ? mon_console_room(c->console) : sizeof(data);
@@ -96,43 +112,30 @@ static bool receive_some(struct mon_client *c)
             mon_client_drop(c);
             return false;
         }
-        if (n == 0) {
-            /* It may only have stopped sending (`echo reboot | ...`): output goes on. */
-            c->in_ended = true;
-            c->writer = false;
+        if (n >= 0)
+            take_input(c, data, (size_t)n);
+        if (c->hung_up && !c->writer) {
+            mon_client_drop(c);
+            return false;
         }
-        if (n > 0 && c->writer && !mon_console_type(c->console, data, (size_t)n))
-            c->in_full = true;
     }
     watch_needed(c);
     return true;
 }
 
-/* False: the client is gone. No event tells of early input, so it goes on while there is room. */
-static bool receive_input(struct mon_client *c)
-{
-    do
-        if (!receive_some(c))
-            return false;
-    while (c->early >= 0 && !c->in_full);
-    return true;
-}
-
 /*
  * The peer is gone. What it typed before still counts (`printf 'halt\n' | socat ...` must work), so
- * a writer whose console is full stays, unwatched since a hangup is reported without end.
+ * a writer stays until that is read, unwatched since a hangup is reported without end.
  */
 static void hang_up(struct mon_client *c)
 {
-    while (c->writer && mon_console_room(c->console) > 0)
-        if (!receive_input(c))
-            return;
     if (!c->writer) {
         mon_client_drop(c);
         return;
     }
-    c->hung_up = c->in_full = true;
+    c->hung_up = true;
     mon_watch_stop(&c->mon->loop, &c->watch);
+    receive_input(c);
 }
 
 static void on_client(uint32_t events, void *arg)
@@ -163,6 +166,7 @@ static void depose_others(struct mon_client *writer)
         if (c->console != writer->console || !c->writer || c == writer)
             continue;
         c->writer = false;
+        um_fd_close(&c->early);
         mon_log_reader_note(&c->reader, "\r\n[console taken over]\r\n");
         c->out_full = true;
         watch_needed(c);
@@ -241,6 +245,8 @@ void mon_client_begin(struct mon_client *c)
 {
     if (c->writer)
         depose_others(c);
+    else
+        um_fd_close(&c->early);
     receive_input(c);
 }
 
@@ -263,9 +269,8 @@ void mon_client_input(struct mon_console *console)
         next = c->next;
         if (c->console != console || !c->in_full || mon_console_room(console) == 0)
             continue;
-        c->in_full = false;
-        if (c->hung_up)
-            hang_up(c);
+        if (c->hung_up && !c->writer)
+            mon_client_drop(c);
         else
             receive_input(c);
     }

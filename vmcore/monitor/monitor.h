@@ -40,6 +40,7 @@ struct mon_console {
     struct mon_watch watch;
     struct mon_log log;  /* managed only */
     struct um_buf typed; /* on its way to the guest */
+    bool awaited;        /* a client has more to type */
     size_t burst;        /* bytes of output since the last nudge */
     struct mon_timer nudge;
 };
@@ -55,6 +56,8 @@ void mon_console_drain(struct mon_console *c, bool to_end) um_nonnull(1);
 size_t mon_console_room(const struct mon_console *c) um_nonnull(1);
 bool mon_console_type(struct mon_console *c, const char *data, size_t len)
     um_nonnull(1, 2) um_check;
+/* Have mon_client_input() called once more, when output has been read and there is room. */
+void mon_console_await_room(struct mon_console *c) um_nonnull(1);
 /* 0 or an errno. */
 int mon_console_resize(struct mon_console *c, unsigned rows, unsigned columns) um_nonnull(1);
 
@@ -65,11 +68,11 @@ struct mon_client {
     struct mon_console *console;
     struct mon_watch watch;
     int fd;
-    int early; /* a file: what was sent before umlmon had the socket; -1 once it is read */
+    int early; /* a writer's: what was sent before umlmon had the socket; -1 once it is read */
     struct mon_log_reader reader;
     bool writer;   /* at most one per console */
     bool in_ended; /* its sending side is closed */
-    bool in_full;  /* the console takes no more typing at present */
+    bool in_full;  /* the console takes no more typing this round */
     bool hung_up;  /* closed by the peer, but what it typed before is not all read */
     bool out_full; /* its socket takes no more output at present */
     struct mon_client *next;

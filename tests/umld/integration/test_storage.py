@@ -127,7 +127,7 @@ class Opening(Case):
 
     def test_shutdown_answers_and_ends(self):
         self.call("Server.Shutdown")
-        self.assertEqual(self.daemon.process.wait(20), 0)
+        self.assertEqual(self.daemon.process.wait(harness.LIMIT), 0)
 
     def test_settings_and_guests_are_there_again(self):
         self.create("web", "mem=64M", kernel=harness.FAKE, labels={"a": "b"})
@@ -165,7 +165,7 @@ class Full(Case):
             with self.assertRaises(TimeoutError):
                 first.receive()
             self.assertLess(self.cpu_ticks() - before, 50)
-            first.socket.settimeout(20)
+            first.socket.settimeout(harness.LIMIT)
             self.make_room()
             self.assertEqual(first.reply()["parameters"], {"changed": True})
         self.daemon.kill()

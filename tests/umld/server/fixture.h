@@ -44,6 +44,7 @@ struct client {
 
 void fixture_start(const struct api_server_limits *limits); /* NULL: the defaults */
 void fixture_stop(void);
+/* For so long, and until what was sent before has been read and answered. */
 void fixture_pump(int ms);
 /* Ends the oldest Start that is still open, with a valid reply naming state. */
 void fixture_answer(uint64_t id, const char *state);
@@ -52,7 +53,7 @@ struct client client_new(void);
 void client_send(struct client *c, const char *data, size_t len);
 /* Text with its NUL as terminator. */
 void client_call(struct client *c, const char *text);
-/* Next message within two seconds, or NULL (also at the end of the connection). */
+/* Next message within 20 seconds, or NULL (also at the end of the connection). */
 json_t *client_next(struct client *c);
 void client_expect(struct client *c, const char *json);
 /* The next message is this error about this field (NULL: any). */

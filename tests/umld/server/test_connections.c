@@ -287,7 +287,9 @@ START_TEST(a_client_that_vanishes_cancels_its_call)
     }
     ck_assert_uint_eq(fixture.gone, 0);
     client_done(&c);
-    fixture_pump(400);
+    /* Where nothing is read, the server's tick looks for this. Check's own limit ends it. */
+    while (!fixture.gone)
+        fixture_pump(10);
     ck_assert_uint_eq(fixture.gone, fixture.started[0]);
     ck_assert_int_eq(api_server_connections(fixture.server), 0);
     ck_assert_ptr_null(api_call_find(fixture.server, fixture.started[0]));

@@ -22,7 +22,7 @@ STATE_BODY = struct.Struct("=IiiiqqqqqQQii256s")
 STATE_FIELDS = ("flags monitor_pid main_pid wait_status main_start start_wall_ns up_wall_ns "
                 "ready_wall_ns exit_wall_ns boot notify_dropped exec_errno pinned_cpu panic").split()
 NOTIFY_HEAD = struct.Struct("=IIQq")
-TIMEOUT = 30.0
+TIMEOUT = 90.0
 
 
 def program(name):
@@ -242,7 +242,7 @@ class Monitor:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
-                self.process.wait(10)
+                self.process.wait(TIMEOUT)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()

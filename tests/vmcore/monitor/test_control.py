@@ -45,11 +45,9 @@ class Connections(fixture.MonitorTest):
         for c in connections:
             c.flag(F_UP)
         connections[3].close()
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline:
-            again = m.connect()
-            if again.pump():
-                break
+        deadline = time.monotonic() + harness.TIMEOUT
+        while not (again := m.connect()).pump():
+            self.assertLess(time.monotonic(), deadline)
         self.assertTrue(again.states)
 
     def test_a_new_daemon_finds_the_state_as_it_is(self):
@@ -152,9 +150,9 @@ class Notifications(fixture.MonitorTest):
         self.assertTrue(state.flags & F_READY)
 
     def test_a_flood_is_drained_limited_and_counted(self):
+        begin = time.monotonic()
         m, c = self.start_held("notify:0:up", "flood:20000", "notify:3:READY=1", "notify:1:oops",
                                "notify:0:again", "say:through", "wait", ready="notify")
-        begin = time.monotonic()
         console = c.attach(flags=harness.READ_ONLY)[1]
         console.until(b"through")
         c.until(lambda c: len([n for n in c.notifies if n[0] == 0]) == 2)
@@ -170,18 +168,20 @@ class Notifications(fixture.MonitorTest):
 
     def test_a_flood_without_any_daemon_does_not_hold_the_guest(self):
         m = self.start("flood:20000", "exit:2")
-        self.assertEqual(m.wait(60), 0)
+        self.assertEqual(m.wait(), 0)
         self.assertEqual(m.record()["wait_status"], str(2 << 8))
 
     def test_forged_boots_are_limited_too(self):
         words = ["notify:0:x"] * 400
+        begin = time.monotonic()
         m, c = self.start_held(*words, "say:through", "wait", log_parts=3)
         c.attach(flags=harness.READ_ONLY)[1].until(b"through")
         # So many states may have closed a daemon that was not quick; a new one sees the result.
         again = m.connect()
         self.assertTrue(again.pump())
         self.assertGreater(again.state.notify_dropped, 0)
-        self.assertLess(again.state.boot, 300)
+        # A burst of 100, then 50 in a second.
+        self.assertLess(again.state.boot, 110 + 50 * (time.monotonic() - begin))
         self.assertLessEqual(len(os.listdir(m.log_dir)), 3)
 
     def test_a_panic_is_kept_as_one_line(self):
