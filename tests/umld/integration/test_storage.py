@@ -90,6 +90,14 @@ class Opening(Case):
         holder[0].close()
         self.daemon.start()
 
+    def test_a_child_does_not_inherit_the_locks(self):
+        """With flock(2) one that is not yet past its exec would keep the next umld out after a kill -9."""
+        with open("/proc/locks", encoding="ascii") as file:
+            ours = [fields for fields in map(str.split, file) if fields[4] == str(self.daemon.process.pid)]
+        for directory in (self.daemon.run, self.daemon.state):
+            inode = os.stat(directory + "/lock").st_ino
+            self.assertEqual([fields[1] for fields in ours if fields[5].endswith(f":{inode}")], ["POSIX"])
+
     def test_directories_that_cannot_be_made(self):
         self.daemon.terminate()
         path = self.file("plain")
