@@ -304,6 +304,9 @@ enum um_code guest_disks_free(const struct guest *g, struct um_error *err)
 /* The guest a call's parameter `name` means; NULL after the error reply. */
 struct guest *guest_of_call(struct umld *umld, struct api_call *call, const json_t *params)
     um_nonnull(1, 2, 3);
+/* Is `ifRevision`, where it was given, still that of the guest? Else the error reply. */
+bool guest_revision_fits(struct guest *g, struct api_call *call, const json_t *params)
+    um_nonnull(1, 2, 3);
 
 /* ---- guest_json.c ---- */
 json_t *guest_definition_json(const struct guest_definition *d) um_nonnull(1);
