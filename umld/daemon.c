@@ -28,7 +28,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -109,13 +108,24 @@ static bool read_holder(int fd, struct holder *ret)
 }
 
 /*
+ * linux(host): flock(2) would go on with a child that has been forked and not yet executed, when we
+ * are killed in between, and the next umld would be refused. A record lock is ours alone.
+ */
+static bool lock_now(int fd)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+    return fcntl(fd, F_SETLK, &lock) == 0;
+}
+
+/*
  * A daemon that ends has stopped listening but still writes; its successor, started at once, waits
  * for it. Nobody waits for one that serves.
  */
 static bool lock_soon(int fd)
 {
     enum { STEP_MS = 20, LIMIT_MS = 5000 };
-    bool locked = flock(fd, LOCK_EX | LOCK_NB) == 0;
+    bool locked = lock_now(fd);
 
     for (int waited = 0; !locked && waited < LIMIT_MS; waited += STEP_MS) {
         struct holder holder;
@@ -123,7 +133,7 @@ static bool lock_soon(int fd)
         if (read_holder(fd, &holder) && access(holder.socket, F_OK) == 0)
             return false;
         poll(NULL, 0, STEP_MS);
-        locked = flock(fd, LOCK_EX | LOCK_NB) == 0;
+        locked = lock_now(fd);
     }
     return locked;
 }
