@@ -253,11 +253,11 @@ void guest_adopted_state(struct guest *g, const struct mon_state *s) um_nonnull(
 
 /* ---- guest_mconsole.c ---- */
 /*
- * Checked command on the verb's own lane, in order; urgent: before those that wait (the stop
- * ladder). done may be NULL: the answer does not matter.
+ * Checked command on the verb's own lane. flags: MCONSOLE_* of mconsole/lane.h. done may be NULL:
+ * the answer does not matter.
  */
 enum um_code guest_mconsole(struct guest *g, enum mconsole_verb verb, const char *command,
-                            int timeout_ms, bool urgent, mconsole_done_fn done, void *arg,
+                            int timeout_ms, unsigned flags, mconsole_done_fn done, void *arg,
                             struct um_error *err) um_nonnull(1, 3) um_check;
 void guest_lanes_close(struct guest *g) um_nonnull(1);
 
