@@ -32,8 +32,8 @@ struct lane_fixture {
     char last[MCONSOLE_DATA_MAX + 1]; /* last command received */
     struct sockaddr_un from;          /* where it came from */
     socklen_t from_len;
-    int received_fd; /* that came along, or -1 */
-    char received[1024];              /* all of them, blank separated */
+    int received_fd;     /* that came along, or -1 */
+    char received[1024]; /* all of them, blank separated */
     struct outcome outcomes[OUTCOME_MAX];
     int done, want_done;
     bool free_lane, in_send; /* free the lane in the next callback */
