@@ -227,6 +227,10 @@ typedef void (*monitor_done_fn)(struct umld *umld, int errnum, const char *text,
 bool monitor_ask(struct guest *g, enum mon_type type, const void *payload, size_t len, int fd,
                  monitor_done_fn done, void *arg) um_nonnull(1) um_check;
 
+/* A request whose answer is the call's reply (or error). api_relay.c. */
+void monitor_relay(struct guest *g, struct api_call *call, enum mon_type type, const void *payload,
+                   size_t len) um_nonnull(1, 2);
+
 /* There is no monitor and no exit record: end what may be left of the tree, then GUEST_P_EXITED. */
 void monitor_lost(struct guest *g) um_nonnull(1);
 
