@@ -17,7 +17,7 @@ static void print_answer(FILE *out, const char *prefix, const char *answer)
 
     if (!clean)
         abort();
-    text_clean(answer, clean, size);
+    um_str_clean(answer, clean, size);
     fprintf(out, "%s%s%s", prefix, clean, size > 1 && clean[size - 2] == '\n' ? "" : "\n");
     free(clean);
 }
