@@ -8,11 +8,12 @@
 
 enum { UBD_COUNT = 16 };
 
-typedef bool (*ask_fn)(const char *arg, struct mconsole_question *ret);
-typedef enum um_code (*judge_fn)(const char *arg, int32_t status, const char *text,
-                                 struct um_error *err);
+/* Answer to the question of g->step; arg: the command's argument. */
+typedef enum mconsole_verdict (*judge_fn)(struct mconsole_guard *g, const char *arg, int32_t status,
+                                          const char *text, struct um_error *err);
+typedef enum mconsole_verdict (*begin_fn)(struct mconsole_guard *g, const char *arg);
 
-static enum um_code um_format(2, 3) refuse(struct um_error *err, const char *fmt, ...)
+static enum mconsole_verdict um_format(2, 3) refuse(struct um_error *err, const char *fmt, ...)
 {
     char text[256];
     va_list ap;
@@ -22,7 +23,21 @@ static enum um_code um_format(2, 3) refuse(struct um_error *err, const char *fmt
     va_end(ap);
     um_fail(err, UM_E_INVALID, NULL, "command", "%s", text);
     um_hint(err, "--force sends it all the same");
-    return UM_E_INVALID;
+    return MCONSOLE_REFUSE;
+}
+
+static enum mconsole_verdict um_format(3, 4)
+    ask(struct mconsole_guard *g, enum mconsole_verb verb, const char *fmt, ...)
+{
+    va_list ap;
+    int n;
+
+    va_start(ap, fmt);
+    n = vsnprintf(g->ask, sizeof(g->ask), fmt, ap);
+    va_end(ap);
+    g->ask_verb = verb;
+    /* An argument that long is nothing the kernel knows: it will say so. */
+    return n < (int)sizeof(g->ask) ? MCONSOLE_ASK : MCONSOLE_SEND;
 }
 
 /* ---- remove ubdN: a disk that was never set up crashes every kernel (seen on 6.1 to 7.2) ---- */
@@ -45,31 +60,33 @@ static int ubd_number(const char *arg)
 }
 
 /*
- * `config ubdN` names a file even for the default root_fs that is not there; a disk that was set up
- * is in the list of block devices, whatever its size.
+ * Two questions. `config ubdN` names the file of an entry: without one the kernel refuses `remove`
+ * itself. One that was set up is also in the list of block devices, whatever its size; the default
+ * root_fs that is not there, or a file that was missing at boot, is not.
  */
-static bool ask_disks(const char *arg, struct mconsole_question *ret)
+static enum mconsole_verdict begin_disk(struct mconsole_guard *g, const char *arg)
 {
-    *ret = (struct mconsole_question){.verb = MCONSOLE_PROC, .command = "proc diskstats"};
-    return ubd_number(arg) >= 0;
+    return ubd_number(arg) < 0 ? MCONSOLE_SEND : ask(g, MCONSOLE_CONFIG, "config %s", arg);
 }
 
-static enum um_code judge_disks(const char *arg, int32_t status, const char *text,
-                                struct um_error *err)
+static enum mconsole_verdict judge_disk(struct mconsole_guard *g, const char *arg, int32_t status,
+                                        const char *text, struct um_error *err)
 {
     char name[8];
 
     snprintf(name, sizeof(name), " ubd%c ", 'a' + ubd_number(arg));
-    if (status == 0 && strstr(text, name))
-        return UM_OK;
     if (status)
         return refuse(err,
-                      "\"remove %s\" is refused: whether there is such a disk cannot be told (%s), "
-                      "and removing one that was never set up crashes the kernel",
+                      "\"remove %s\" is refused: whether that disk was set up cannot be told (%s), "
+                      "and removing one that was not crashes the kernel",
                       arg, text);
+    if (g->step == 0)
+        return text[0] ? ask(g, MCONSOLE_PROC, "proc diskstats") : MCONSOLE_SEND;
+    if (strstr(text, name))
+        return MCONSOLE_SEND;
     return refuse(err,
-                  "\"remove %s\" is refused: the guest has no such disk, and removing one that was "
-                  "never set up (a root_fs that is not there) crashes the kernel",
+                  "\"remove %s\" is refused: that disk was never set up (its file is not there), "
+                  "and removing it crashes the kernel",
                   arg);
 }
 
@@ -79,19 +96,18 @@ static enum um_code judge_disks(const char *arg, int32_t status, const char *tex
  * Most files of /proc/PID cannot be read through mconsole (6.1: `Read of file failed`), but they
  * can be opened or not: a kernel thread has no program, so its exe leads nowhere.
  */
-static bool ask_program(const char *arg, struct mconsole_question *ret)
+static enum mconsole_verdict begin_stack(struct mconsole_guard *g, const char *arg)
 {
+    g->peek = true;
     arg += strspn(arg, "0"); /* /proc knows no other spelling */
-    *ret = (struct mconsole_question){.verb = MCONSOLE_PROC, .peek = true};
-    return snprintf(ret->command, sizeof(ret->command), "proc %s/exe", arg) <
-           (int)sizeof(ret->command);
+    return ask(g, MCONSOLE_PROC, "proc %s/exe", arg);
 }
 
-static enum um_code judge_program(const char *arg, int32_t status, const char *text,
-                                  struct um_error *err)
+static enum mconsole_verdict judge_stack(um_unused struct mconsole_guard *g, const char *arg,
+                                         int32_t status, const char *text, struct um_error *err)
 {
     if (status == 0 || strcmp(text, "Read of file failed") == 0)
-        return UM_OK;
+        return MCONSOLE_SEND;
     return refuse(err,
                   "\"stack %s\" is refused: process %s is a kernel thread or does not exist, and "
                   "the stack of a kernel thread can hang or crash the kernel",
@@ -100,35 +116,35 @@ static enum um_code judge_program(const char *arg, int32_t status, const char *t
 
 /* ---- exec COMMAND: in patched kernels only ---- */
 
-/* An unknown word stalls what is queued behind it in the kernel. */
-static bool ask_help(um_unused const char *arg, struct mconsole_question *ret)
+/* Asked, because an unknown word stalls what is queued behind it in the kernel. */
+static enum mconsole_verdict begin_exec(struct mconsole_guard *g, um_unused const char *arg)
 {
-    *ret = (struct mconsole_question){.verb = MCONSOLE_HELP, .command = "help"};
-    return true;
+    return ask(g, MCONSOLE_HELP, "help");
 }
 
-static enum um_code judge_help(um_unused const char *arg, int32_t status, const char *text,
-                               struct um_error *err)
+static enum mconsole_verdict judge_exec(um_unused struct mconsole_guard *g,
+                                        um_unused const char *arg, int32_t status, const char *text,
+                                        struct um_error *err)
 {
     const char *line = text;
 
     while (status == 0 && line) {
         line += strspn(line, " \t\n");
         if (um_str_starts(line, "exec "))
-            return UM_OK;
+            return MCONSOLE_SEND;
         line = strchr(line, '\n');
     }
     return refuse(err, "\"exec\" is refused: this kernel's help does not list it; only patched "
                        "kernels have it");
 }
 
-static const struct guard {
-    ask_fn ask;
+static const struct {
+    begin_fn begin;
     judge_fn judge;
 } guards[MCONSOLE_VERB_COUNT] = {
-    [MCONSOLE_REMOVE] = {ask_disks, judge_disks},
-    [MCONSOLE_STACK] = {ask_program, judge_program},
-    [MCONSOLE_EXEC] = {ask_help, judge_help},
+    [MCONSOLE_REMOVE] = {begin_disk, judge_disk},
+    [MCONSOLE_STACK] = {begin_stack, judge_stack},
+    [MCONSOLE_EXEC] = {begin_exec, judge_exec},
 };
 
 /* The argument of a command that mconsole_command_check() built: one blank after the verb. */
@@ -139,19 +155,26 @@ static const char *argument_of(const char *command)
     return blank ? blank + 1 : "";
 }
 
-bool mconsole_guard_asks(enum mconsole_verb verb, const char *command,
-                         struct mconsole_question *ret)
+enum mconsole_verdict mconsole_guard_begin(struct mconsole_guard *g, enum mconsole_verb verb,
+                                           const char *command)
 {
-    return guards[verb].ask && guards[verb].ask(argument_of(command), ret);
+    *g = (struct mconsole_guard){.verb = verb, .command = command};
+    return guards[verb].begin ? guards[verb].begin(g, argument_of(command)) : MCONSOLE_SEND;
 }
 
-enum um_code mconsole_guard_judge(enum mconsole_verb verb, const char *command, enum um_code code,
-                                  int32_t status, const char *text, struct um_error *err)
+enum mconsole_verdict mconsole_guard_next(struct mconsole_guard *g, enum um_code code,
+                                          int32_t status, const char *text, struct um_error *err)
 {
+    enum mconsole_verdict verdict;
+
     /* Without a status it is not the kernel's answer but what is wrong with it. */
-    if (code && !(code == UM_E_GUEST_ERROR && status != 0))
-        return um_fail(err, code, NULL, NULL, "%s", text);
-    return guards[verb].judge(argument_of(command), status, text, err);
+    if (code && !(code == UM_E_GUEST_ERROR && status != 0)) {
+        um_fail(err, code, NULL, NULL, "%s", text);
+        return MCONSOLE_REFUSE;
+    }
+    verdict = guards[g->verb].judge(g, argument_of(g->command), status, text, err);
+    g->step++;
+    return verdict;
 }
 
 /* ---- errors that are about what goes on in the guest ---- */

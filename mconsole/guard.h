@@ -7,27 +7,35 @@
 
 #include "mconsole/verbs.h"
 
-struct mconsole_question {
-    enum mconsole_verb verb;
-    char command[64];
+/* A command on its way through the guard. Asked one question at a time. */
+struct mconsole_guard {
+    enum mconsole_verb verb; /* of the command */
+    const char *command;     /* built by mconsole_command_check(); the caller's */
+    unsigned step;
+    /* The question. */
+    enum mconsole_verb ask_verb;
+    char ask[64];
     bool peek; /* the first part of the answer is enough: MCONSOLE_PEEK */
 };
 
-/*
- * command: built by mconsole_command_check(). True: *ret has to be asked, and its outcome judged,
- * before the command is sent (unless the user forces it).
- */
-bool mconsole_guard_asks(enum mconsole_verb verb, const char *command,
-                         struct mconsole_question *ret) um_nonnull(2, 3) um_check;
+enum mconsole_verdict {
+    MCONSOLE_SEND,  /* nothing speaks against it */
+    MCONSOLE_ASK,   /* send g->ask, and give its outcome to mconsole_guard_next() */
+    MCONSOLE_REFUSE /* err says why */
+};
+
+/* Never MCONSOLE_REFUSE: what can be refused unseen is refused by mconsole_command_check(). */
+enum mconsole_verdict mconsole_guard_begin(struct mconsole_guard *g, enum mconsole_verb verb,
+                                           const char *command) um_nonnull(1, 3) um_check;
 
 /*
- * Outcome of the question, as a lane gives it. UM_OK: the command may be sent. UM_E_INVALID: it
- * would do harm or cannot work, with the reason and the hint `--force`. Otherwise code itself, with
- * text as its message: the kernel could not be asked.
+ * Outcome of the question, as a lane gives it. Refused with UM_E_INVALID: the command would do harm
+ * or cannot work; the reason, and the hint `--force`. With code itself, text being the message: the
+ * kernel could not be asked.
  */
-enum um_code mconsole_guard_judge(enum mconsole_verb verb, const char *command, enum um_code code,
-                                  int32_t status, const char *text, struct um_error *err)
-    um_nonnull(2, 5) um_check;
+enum mconsole_verdict mconsole_guard_next(struct mconsole_guard *g, enum um_code code,
+                                          int32_t status, const char *text, struct um_error *err)
+    um_nonnull(1, 4) um_check;
 
 /* What to do in the guest about an error of its kernel (`Device is currently open`), or NULL. */
 const char *mconsole_advice(enum mconsole_verb verb, const char *command, int32_t status)

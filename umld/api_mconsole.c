@@ -21,7 +21,7 @@ struct mconsole_call {
     int64_t deadline_ns;
     enum mconsole_verb verb;
     char command[MCONSOLE_COMMAND_MAX + 1];
-    struct mconsole_question question; /* of the guard, while it is asked */
+    struct mconsole_guard guard;
 };
 
 /* The kernel's text may hold any byte; JSON holds UTF-8. */
@@ -80,17 +80,21 @@ static int left_ms(const struct mconsole_call *c)
     return left < 1 ? 1 : (int)left;
 }
 
-static void send_command(struct mconsole_call *c)
+/* The call's command, or a question of its guard. */
+static void send_line(struct mconsole_call *c, enum mconsole_verb verb, const char *line,
+                      unsigned flags, mconsole_done_fn on_answer)
 {
     struct guest *g = guest_by_id(c->umld, c->guest);
     struct um_error err;
 
     if (!g)
         um_fail(&err, UM_E_NOT_FOUND, NULL, NULL, "has been removed");
-    else if (!guest_mconsole(g, c->verb, c->command, left_ms(c), 0, answered, c, &err))
+    else if (!guest_mconsole(g, verb, line, left_ms(c), flags, on_answer, c, &err))
         return;
     done(c, &err);
 }
+
+static void follow(struct mconsole_call *c, enum mconsole_verdict verdict, struct um_error *err);
 
 static void judge(enum um_code code, int32_t status, const char *text, um_unused size_t len,
                   void *arg)
@@ -98,22 +102,17 @@ static void judge(enum um_code code, int32_t status, const char *text, um_unused
     struct mconsole_call *c = arg;
     struct um_error err;
 
-    if (mconsole_guard_judge(c->verb, c->command, code, status, text, &err))
-        done(c, &err);
-    else
-        send_command(c);
+    follow(c, mconsole_guard_next(&c->guard, code, status, text, &err), &err);
 }
 
-static void ask_or_send(struct mconsole_call *c, struct guest *g, bool force)
+static void follow(struct mconsole_call *c, enum mconsole_verdict verdict, struct um_error *err)
 {
-    const struct mconsole_question *q = &c->question;
-    struct um_error err;
-
-    if (force || !mconsole_guard_asks(c->verb, c->command, &c->question))
-        send_command(c);
-    else if (guest_mconsole(g, q->verb, q->command, left_ms(c), q->peek ? MCONSOLE_PEEK : 0, judge,
-                            c, &err))
-        done(c, &err);
+    if (verdict == MCONSOLE_SEND)
+        send_line(c, c->verb, c->command, 0, answered);
+    else if (verdict == MCONSOLE_ASK)
+        send_line(c, c->guard.ask_verb, c->guard.ask, c->guard.peek ? MCONSOLE_PEEK : 0, judge);
+    else
+        done(c, err);
 }
 
 void api_guest_mconsole(struct umld *umld, struct api_call *call, const json_t *params)
@@ -146,5 +145,5 @@ void api_guest_mconsole(struct umld *umld, struct api_call *call, const json_t *
     um_buf_done(&command);
     timeout_ms = params_int(params, "timeoutMs", mconsole_verb_info(c->verb)->timeout_ms);
     c->deadline_ns = um_clock_mono_ns() + timeout_ms * UM_MS_NS;
-    ask_or_send(c, g, force);
+    follow(c, force ? MCONSOLE_SEND : mconsole_guard_begin(&c->guard, c->verb, c->command), NULL);
 }

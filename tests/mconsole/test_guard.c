@@ -9,10 +9,10 @@ static const struct {
     enum mconsole_verb verb;
     const char *command, *question; /* NULL: none */
 } questions[] = {
-    {MCONSOLE_REMOVE, "remove ubd0", "proc diskstats"},
-    {MCONSOLE_REMOVE, "remove ubd15", "proc diskstats"},
-    {MCONSOLE_REMOVE, "remove ubd017", "proc diskstats"}, /* octal, as the kernel reads it */
-    {MCONSOLE_REMOVE, "remove ubdp", "proc diskstats"},
+    {MCONSOLE_REMOVE, "remove ubd0", "config ubd0"},
+    {MCONSOLE_REMOVE, "remove ubd15", "config ubd15"},
+    {MCONSOLE_REMOVE, "remove ubd017", "config ubd017"}, /* octal, as the kernel reads it */
+    {MCONSOLE_REMOVE, "remove ubdp", "config ubdp"},
     {MCONSOLE_REMOVE, "remove ubd16", NULL}, /* these the kernel refuses itself */
     {MCONSOLE_REMOVE, "remove ubdq", NULL},
     {MCONSOLE_REMOVE, "remove ubd", NULL},
@@ -28,15 +28,18 @@ static const struct {
 
 START_TEST(what_depends_on_the_guest_is_asked_first)
 {
-    struct mconsole_question q = {.verb = MCONSOLE_VERB_COUNT};
-    bool asks = mconsole_guard_asks(questions[_i].verb, questions[_i].command, &q);
+    struct mconsole_guard g;
+    enum mconsole_verdict verdict =
+        mconsole_guard_begin(&g, questions[_i].verb, questions[_i].command);
 
-    ck_assert_msg(asks == (questions[_i].question != NULL), "%s", questions[_i].command);
-    if (!asks)
+    if (!questions[_i].question) {
+        ck_assert_int_eq(verdict, MCONSOLE_SEND);
         return;
-    ck_assert_str_eq(q.command, questions[_i].question);
-    ck_assert(q.verb == MCONSOLE_PROC || q.verb == MCONSOLE_HELP);
-    ck_assert_int_eq(q.peek, questions[_i].verb == MCONSOLE_STACK);
+    }
+    ck_assert_int_eq(verdict, MCONSOLE_ASK);
+    ck_assert_str_eq(g.ask, questions[_i].question);
+    ck_assert(um_str_starts(g.ask, mconsole_verb_info(g.ask_verb)->name));
+    ck_assert_int_eq(g.peek, questions[_i].verb == MCONSOLE_STACK);
 }
 END_TEST
 
@@ -45,48 +48,88 @@ END_TEST
 #define HELP                                                                                       \
     "Commands:\n    version - Get kernel version\n    proc <file> - contents; exec nothing\n"
 
+struct reply {
+    enum um_code code;
+    int32_t status;
+    const char *text; /* NULL: not asked */
+};
+
 static const struct {
     enum mconsole_verb verb;
     const char *command;
-    enum um_code answered;
-    int32_t status;
-    const char *text;
+    struct reply replies[2];
     enum um_code verdict;
     const char *message;
 } verdicts[] = {
-    {MCONSOLE_REMOVE, "remove ubd0", UM_OK, 0, DISKS, UM_OK, NULL},
-    {MCONSOLE_REMOVE, "remove ubdc", UM_OK, 0, DISKS, UM_OK, NULL},
-    {MCONSOLE_REMOVE, "remove ubd1", UM_OK, 0, DISKS, UM_E_INVALID, "no such disk"},
-    {MCONSOLE_REMOVE, "remove ubd0", UM_OK, 0, "\n", UM_E_INVALID, "crashes the kernel"},
-    {MCONSOLE_REMOVE, "remove ubd0", UM_E_GUEST_ERROR, 1, "Proc not available", UM_E_INVALID,
+    {MCONSOLE_REMOVE, "remove ubd0", {{UM_OK, 0, "root"}, {UM_OK, 0, DISKS}}, UM_OK, NULL},
+    {MCONSOLE_REMOVE, "remove ubdc", {{UM_OK, 0, "a,b"}, {UM_OK, 0, DISKS}}, UM_OK, NULL},
+    /* an entry without a file: the kernel says `Device doesn't exist` */
+    {MCONSOLE_REMOVE, "remove ubd5", {{UM_OK, 0, ""}}, UM_OK, NULL},
+    {MCONSOLE_REMOVE,
+     "remove ubd1",
+     {{UM_OK, 0, "/missing"}, {UM_OK, 0, DISKS}},
+     UM_E_INVALID,
+     "never set up"},
+    {MCONSOLE_REMOVE,
+     "remove ubd0",
+     {{UM_OK, 0, "root_fs"}, {UM_OK, 0, "\n"}},
+     UM_E_INVALID,
+     "crashes the kernel"},
+    {MCONSOLE_REMOVE,
+     "remove ubd0",
+     {{UM_OK, 0, "root_fs"}, {UM_E_GUEST_ERROR, 1, "Proc not available"}},
+     UM_E_INVALID,
      "cannot be told (Proc not available)"},
-    {MCONSOLE_REMOVE, "remove ubd0", UM_E_UNRESPONSIVE, 0, "no answer", UM_E_UNRESPONSIVE,
+    {MCONSOLE_REMOVE,
+     "remove ubd0",
+     {{UM_E_UNRESPONSIVE, 0, "no answer"}},
+     UM_E_UNRESPONSIVE,
      "no answer"},
-    {MCONSOLE_REMOVE, "remove ubd0", UM_E_GUEST_ERROR, 0, "malformed", UM_E_GUEST_ERROR,
+    {MCONSOLE_REMOVE,
+     "remove ubd0",
+     {{UM_E_GUEST_ERROR, 0, "malformed"}},
+     UM_E_GUEST_ERROR,
      "malformed"},
-    {MCONSOLE_STACK, "stack 1", UM_OK, 0, "\n", UM_OK, NULL},
-    {MCONSOLE_STACK, "stack 1", UM_E_GUEST_ERROR, 1, "Read of file failed", UM_OK, NULL},
-    {MCONSOLE_STACK, "stack 2", UM_E_GUEST_ERROR, 1, "Failed to open file", UM_E_INVALID,
+    {MCONSOLE_STACK, "stack 1", {{UM_OK, 0, "\n"}}, UM_OK, NULL},
+    {MCONSOLE_STACK, "stack 1", {{UM_E_GUEST_ERROR, 1, "Read of file failed"}}, UM_OK, NULL},
+    {MCONSOLE_STACK,
+     "stack 2",
+     {{UM_E_GUEST_ERROR, 1, "Failed to open file"}},
+     UM_E_INVALID,
      "kernel thread"},
-    {MCONSOLE_STACK, "stack 2", UM_E_GUEST_ERROR, 1, "Proc not available", UM_E_INVALID,
+    {MCONSOLE_STACK,
+     "stack 2",
+     {{UM_E_GUEST_ERROR, 1, "Proc not available"}},
+     UM_E_INVALID,
      "\"stack 2\" is refused"},
-    {MCONSOLE_EXEC, "exec ls", UM_OK, 0, HELP "    exec <command> - run it\n", UM_OK, NULL},
-    {MCONSOLE_EXEC, "exec ls", UM_OK, 0, HELP, UM_E_INVALID, "patched"},
-    {MCONSOLE_EXEC, "exec ls", UM_OK, 0, HELP "    executor - not it\n", UM_E_INVALID, "patched"},
-    {MCONSOLE_EXEC, "exec ls", UM_E_GUEST_ERROR, 1, "exec - no", UM_E_INVALID, "patched"},
+    {MCONSOLE_EXEC, "exec ls", {{UM_OK, 0, HELP "    exec <command> - run it\n"}}, UM_OK, NULL},
+    {MCONSOLE_EXEC, "exec ls", {{UM_OK, 0, HELP}}, UM_E_INVALID, "patched"},
+    {MCONSOLE_EXEC,
+     "exec ls",
+     {{UM_OK, 0, HELP "    executor - not it\n"}},
+     UM_E_INVALID,
+     "patched"},
+    {MCONSOLE_EXEC, "exec ls", {{UM_E_GUEST_ERROR, 1, "exec - no"}}, UM_E_INVALID, "patched"},
 };
 
-START_TEST(the_answer_decides)
+START_TEST(the_answers_decide)
 {
     struct um_error err = UM_ERROR_INIT;
-    enum um_code code =
-        mconsole_guard_judge(verdicts[_i].verb, verdicts[_i].command, verdicts[_i].answered,
-                             verdicts[_i].status, verdicts[_i].text, &err);
+    struct mconsole_guard g;
+    enum mconsole_verdict verdict =
+        mconsole_guard_begin(&g, verdicts[_i].verb, verdicts[_i].command);
 
-    ck_assert_msg(code == verdicts[_i].verdict, "%d: %s", _i, err.message);
-    if (code)
+    for (size_t k = 0; k < 2 && verdicts[_i].replies[k].text; k++) {
+        const struct reply *r = &verdicts[_i].replies[k];
+
+        ck_assert_int_eq(verdict, MCONSOLE_ASK);
+        verdict = mconsole_guard_next(&g, r->code, r->status, r->text, &err);
+    }
+    ck_assert_int_eq(verdict, verdicts[_i].verdict ? MCONSOLE_REFUSE : MCONSOLE_SEND);
+    ck_assert_msg(err.code == verdicts[_i].verdict, "%d: %s", _i, err.message);
+    if (err.code)
         ck_assert_msg(strstr(err.message, verdicts[_i].message), "%s", err.message);
-    if (code == UM_E_INVALID)
+    if (err.code == UM_E_INVALID)
         ck_assert(strstr(err.hint, "--force") && strcmp(err.field, "command") == 0);
 }
 END_TEST
@@ -113,7 +156,7 @@ int main(void)
 
     suite_add_tcase(s, tc);
     tcase_add_loop_test(tc, what_depends_on_the_guest_is_asked_first, 0, UM_ARRAY_LEN(questions));
-    tcase_add_loop_test(tc, the_answer_decides, 0, UM_ARRAY_LEN(verdicts));
+    tcase_add_loop_test(tc, the_answers_decide, 0, UM_ARRAY_LEN(verdicts));
     tcase_add_test(tc, advice_says_what_to_do_in_the_guest);
     srunner_run_all(r, CK_ENV);
     failed = srunner_ntests_failed(r);
