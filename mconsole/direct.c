@@ -100,7 +100,7 @@ static void fail(struct mconsole_direct *d, struct mconsole_answer *ret, const s
 
 static int left_ms(int64_t deadline_ns)
 {
-    int64_t left = (deadline_ns - um_clock_mono_ns()) / UM_MS_NS;
+    int64_t left = (deadline_ns - um_clock_mono_ns() + UM_MS_NS - 1) / UM_MS_NS;
 
     return left < 1 ? 1 : (left > INT_MAX ? INT_MAX : (int)left);
 }
@@ -194,8 +194,6 @@ void mconsole_direct_ask(struct mconsole_direct *d, const char *line, struct mco
         fail(d, ret, &err);
     else
         exchange(d, command.data, -1, 0, deadline_ns, ret);
-    if (ret->code == UM_E_GUEST_ERROR)
-        ret->advice = mconsole_advice(verb, command.data, ret->status);
     look_for_stale(d, ret);
     um_buf_done(&command);
 }

@@ -116,7 +116,7 @@ static void set_up(struct line_edit *e)
     el_set(e->editor, EL_PROMPT, prompt_of);
     el_set(e->editor, EL_EDITOR, "emacs");
     el_set(e->editor, EL_SIGNAL, 1); /* the terminal is given back before a signal ends us */
-    el_set(e->editor, EL_SETTY, "-d", "intr=", NULL);
+    el_set(e->editor, EL_SETTY, "-d", "-intr", NULL);
     el_set(e->editor, EL_ADDFN, "mconsole-give-up", "give up this line", give_up);
     el_set(e->editor, EL_ADDFN, "mconsole-complete", "complete the word", complete);
     el_set(e->editor, EL_BIND, "^C", "mconsole-give-up", NULL);
@@ -166,9 +166,12 @@ enum line_edit_result line_edit_read(struct line_edit *e, const char *prompt, co
 
     e->prompt = prompt;
     e->given_up = false;
+    el_set(e->editor, EL_PREP_TERM, 1); /* before the prompt: what follows it must find us ready */
     line = el_gets(e->editor, &n);
-    if (e->given_up)
+    if (e->given_up) {
+        puts("^C"); /* as the terminal itself would have */
         return LINE_EDIT_GIVEN_UP;
+    }
     if (!line || n <= 0)
         return LINE_EDIT_END;
     free(e->line);

@@ -1,5 +1,6 @@
 #include "mconsole/shell.h"
 
+#include "mconsole/guard.h"
 #include "mconsole/history.h"
 #include "mconsole/line_edit.h"
 #include "mconsole/shell_commands.h"
@@ -17,6 +18,17 @@ void mconsole_answer_done(struct mconsole_answer *a)
     um_buf_done(&a->text);
 }
 
+static void advise(const char *line, struct mconsole_answer *a)
+{
+    struct um_buf command = UM_BUF_INIT;
+    enum mconsole_verb verb;
+
+    if (a->code == UM_E_GUEST_ERROR &&
+        mconsole_command_check(line, true, &command, &verb, NULL) == UM_OK)
+        a->advice = mconsole_advice(verb, command.data, a->status);
+    um_buf_done(&command);
+}
+
 int mconsole_shell_line(struct mconsole_shell *s, const char *line)
 {
     struct mconsole_answer a = MCONSOLE_ANSWER_INIT;
@@ -29,6 +41,7 @@ int mconsole_shell_line(struct mconsole_shell *s, const char *line)
     if (c)
         return c->run(s, line, arg);
     s->ops->ask(s->front, line, &a);
+    advise(line, &a);
     status = s->ops->show(s->front, &a);
     mconsole_answer_done(&a);
     return status;

@@ -21,7 +21,7 @@ struct mconsole_answer {
     int32_t status;
     struct um_buf text; /* any bytes */
     struct um_error error;
-    const char *advice; /* what to do in the guest, or NULL; static */
+    const char *advice; /* what to do in the guest, or NULL; set by the shell */
 };
 
 #define MCONSOLE_ANSWER_INIT                                                                       \

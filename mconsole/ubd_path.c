@@ -33,7 +33,7 @@ static enum um_code put_file(const char *name, size_t len, const char *cwd, bool
     if (!path)
         return um_fail(err, UM_E_NO_RESOURCES, NULL, "command", "out of memory");
     if (access(path, F_OK) < 0 && !(has_backing && may_be_made(path)))
-        return um_fail(err, UM_E_NOT_FOUND, NULL, "command", "there is no file %s", path);
+        return um_fail(err, UM_E_INVALID, NULL, "command", "there is no file %s", path);
     if (strpbrk(path, SEPARATORS)) {
         um_fail(err, UM_E_INVALID, NULL, "command",
                 "the path %s has a comma or colon in it, which separate file names", path);

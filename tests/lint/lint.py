@@ -35,7 +35,7 @@ ROOMS = {
         "mconsole",
         "schemas",
     ],
-    "cli": ["vmcore/base", "schemas"],
+    "cli": ["vmcore/base", "schemas", "mconsole/shell.h"],
     "images": [],
 }
 
@@ -44,6 +44,8 @@ LIBRARIES = {
     "sqlite3.h": r"umld/db[^/]*$",
     "jansson.h": r"(umld|cli)/",
     "event2/": r"vmcore/base/loop\.c$",
+    "histedit.h": r"mconsole/line_edit\.c$",
+    "editline/": r"mconsole/line_edit\.c$",
     "libslirp.h": r"netd/[^/]*slirp[^/]*$",
     "pcap.h": r"netd/[^/]*pcap[^/]*$",
     "pcap/": r"netd/[^/]*pcap[^/]*$",
