@@ -102,6 +102,14 @@ static int show(void *arg, const struct mconsole_answer *a)
     return status;
 }
 
+static void say(void *arg, const char *text)
+{
+    const struct front *f = arg;
+
+    if (!f->cli->json) /* standard output is the replies' alone */
+        fputs(text, stdout);
+}
+
 static enum um_code call_named(struct front *f, const char *method, const char *guest,
                                struct um_error *err)
 {
@@ -177,6 +185,7 @@ static void guests(void *arg, struct um_strv *ret)
 static const struct mconsole_front front_ops = {
     .ask = ask,
     .show = show,
+    .say = say,
     .switch_to = switch_to,
     .name = name,
     .interrupt = interrupt,
@@ -237,12 +246,12 @@ const struct command command_mconsole = {
     .name = "mconsole",
     .usage = "GUEST [COMMAND ...] [--force]",
     .summary = "Send commands to a guest's kernel",
-    .details =
-        "Without a command this is a shell: line editing, history, completion with Tab; help\n"
-        "lists its commands: the kernel's and switch GUEST, log -f FILE, int, quit. ^C gives up\n"
-        "the line, ^D leaves. When standard input is no terminal, lines are read from it until\n"
-        "its end or quit; the exit status is that of the last one.\n"
-        "A command with options of its own goes behind --: umlctl mconsole web -- log -f FILE",
+    .details = "Without a command this is a shell: line editing, history, completion with Tab;\n"
+               "help lists the kernel's commands and those of the shell: switch GUEST, int,\n"
+               "log -f FILE, quit. ^C gives up the line, ^D leaves. When standard input is no\n"
+               "terminal, lines are read from it until its end or quit; the exit status is that\n"
+               "of the last one.\n"
+               "A command with options goes behind --: umlctl mconsole web -- log -f FILE",
     .group = GROUP_DEVICES,
     .words = WORDS_GUEST,
     .options = options,

@@ -137,6 +137,11 @@ static int show(um_unused void *front, const struct mconsole_answer *a)
     return status_of(a);
 }
 
+static void say(um_unused void *front, const char *text)
+{
+    fputs(text, stdout);
+}
+
 static void ask(void *front, const char *line, struct mconsole_answer *ret)
 {
     mconsole_direct_ask(front, line, ret);
@@ -175,6 +180,7 @@ static void guests(um_unused void *front, struct um_strv *ret)
 static const struct mconsole_front front_ops = {
     .ask = ask,
     .show = show,
+    .say = say,
     .switch_to = switch_to,
     .name = name,
     .interrupt = interrupt,

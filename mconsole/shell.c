@@ -47,19 +47,24 @@ int mconsole_shell_line(struct mconsole_shell *s, const char *line)
     return status;
 }
 
-/* True: *status is that of a command. An empty line is none: the old client sent it to the kernel.
- */
-static bool run_line(struct mconsole_shell *s, char *line, int *status)
+/* False: nothing is left of it. */
+static bool trim(char *line)
 {
     size_t len = strlen(line);
 
     while (len > 0 && strchr(BLANKS "\r\n", line[len - 1]))
         line[--len] = '\0';
-    if (line[strspn(line, BLANKS)] == '\0')
-        return false;
-    *status = mconsole_shell_line(s, line);
+    return line[strspn(line, BLANKS)] != '\0';
+}
+
+/* *status stays what it was for `quit`. */
+static void run_line(struct mconsole_shell *s, const char *line, int *status)
+{
+    int result = mconsole_shell_line(s, line);
+
     fflush(stdout);
-    return true;
+    if (!s->leave)
+        *status = result;
 }
 
 /* ---- not on a terminal ---- */
@@ -68,11 +73,11 @@ static int run_plain(struct mconsole_shell *s)
 {
     char *line = NULL;
     size_t size = 0;
-    int status = 0, result;
+    int status = 0;
 
     while (!s->leave && getline(&line, &size, stdin) >= 0)
-        if (run_line(s, line, &result) && !s->leave)
-            status = result;
+        if (trim(line)) /* the old client sent empty lines to the kernel */
+            run_line(s, line, &status);
     free(line);
     return status;
 }
@@ -146,8 +151,6 @@ static void open_history(struct session *session)
 
 static void remember(struct session *session, const char *line)
 {
-    if (line[strspn(line, BLANKS)] == '\0')
-        return;
     line_edit_remember(session->edit, line);
     if (session->history[0])
         mconsole_history_add(session->history, line);
@@ -156,7 +159,7 @@ static void remember(struct session *session, const char *line)
 static int run_session(struct mconsole_shell *s, struct session *session)
 {
     char prompt[160];
-    int status = 0, result;
+    int status = 0;
 
     while (!s->leave) {
         enum line_edit_result read;
@@ -172,12 +175,11 @@ static int run_session(struct mconsole_shell *s, struct session *session)
         }
         if (read == LINE_EDIT_GIVEN_UP)
             continue;
-        remember(session, line);
         copy = strdup(line);
-        if (!copy)
-            break;
-        if (run_line(s, copy, &result) && !s->leave)
-            status = result;
+        if (copy && trim(copy)) {
+            remember(session, copy);
+            run_line(s, copy, &status);
+        }
         free(copy);
     }
     return status;

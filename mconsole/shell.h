@@ -38,6 +38,8 @@ struct mconsole_front {
     void (*ask)(void *front, const char *line, struct mconsole_answer *ret);
     /* Tell the user; the exit status this would be. */
     int (*show)(void *front, const struct mconsole_answer *a);
+    /* Text of the shell itself, a line or more. */
+    void (*say)(void *front, const char *text);
     /* Guest of the commands from now on. On failure it stays the old one. */
     enum um_code (*switch_to)(void *front, const char *guest, struct um_error *err);
     const char *(*name)(void *front);

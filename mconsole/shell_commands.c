@@ -34,26 +34,34 @@ static int run_quit(struct mconsole_shell *s, um_unused const char *line, um_unu
 static int run_help(struct mconsole_shell *s, um_unused const char *line, um_unused const char *arg)
 {
     struct mconsole_answer a = MCONSOLE_ANSWER_INIT;
+    struct um_buf text = UM_BUF_INIT;
     const struct shell_command *c;
     int status;
 
     s->ops->ask(s->front, "help", &a);
     status = show_done(s, &a);
-    printf("Additional local mconsole commands:\n");
+    um_buf_puts(&text, "Additional local mconsole commands:\n");
     for (size_t i = 0; (c = shell_command(s, i)); i++)
-        printf("    %s%s%s%s%s - %s\n", c->name, c->option ? " " : "", c->option ? c->option : "",
-               c->argument ? " " : "", c->argument ? c->argument : "", c->help);
+        um_buf_printf(&text, "    %s%s%s%s%s - %s\n", c->name, c->option ? " " : "",
+                      c->option ? c->option : "", c->argument ? " " : "",
+                      c->argument ? c->argument : "", c->help);
+    if (!text.failed)
+        s->ops->say(s->front, text.data);
+    um_buf_done(&text);
     return status;
 }
 
 static int run_switch(struct mconsole_shell *s, um_unused const char *line, const char *arg)
 {
     struct um_error err = UM_ERROR_INIT;
+    char text[320];
 
     if (!arg[0])
         um_fail(&err, UM_E_INVALID, NULL, "command", "\"switch\" needs a guest's name");
-    else if (s->ops->switch_to(s->front, arg, &err) == UM_OK)
-        printf("Switched to '%s'\n", s->ops->name(s->front));
+    else if (s->ops->switch_to(s->front, arg, &err) == UM_OK) {
+        snprintf(text, sizeof(text), "Switched to '%s'\n", s->ops->name(s->front));
+        s->ops->say(s->front, text);
+    }
     return show_failure(s, &err);
 }
 
@@ -76,10 +84,13 @@ static int run_interrupt(struct mconsole_shell *s, um_unused const char *line,
     return show_failure(s, &err);
 }
 
-static int run_version(um_unused struct mconsole_shell *s, um_unused const char *line,
+static int run_version(struct mconsole_shell *s, um_unused const char *line,
                        um_unused const char *arg)
 {
-    printf("uml_mconsole client version %u\n", MCONSOLE_VERSION);
+    char text[64];
+
+    snprintf(text, sizeof(text), "uml_mconsole client version %u\n", MCONSOLE_VERSION);
+    s->ops->say(s->front, text);
     return 0;
 }
 
