@@ -198,7 +198,7 @@ static int run_words(struct mconsole_shell *s, char **words)
         um_buf_printf(&line, "%s%s", w > words ? " " : "", *w);
     if (line.failed)
         abort();
-    status = mconsole_shell_line(s, line.data);
+    status = mconsole_shell_line(s, line.data ? line.data : "");
     um_buf_done(&line);
     return status;
 }

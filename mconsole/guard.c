@@ -103,11 +103,19 @@ static enum mconsole_verdict begin_stack(struct mconsole_guard *g, const char *a
     return ask(g, MCONSOLE_PROC, "proc %s/exe", arg);
 }
 
-static enum mconsole_verdict judge_stack(um_unused struct mconsole_guard *g, const char *arg,
-                                         int32_t status, const char *text, struct um_error *err)
+/*
+ * Then `version`, whose answer is of no interest: it is run behind `proc`, which reads the whole
+ * program though nobody listens. On 6.1 a stack cannot be walked from an interrupt that stopped the
+ * kernel at work (`Received SIGSEGV in SIGSEGV handler`).
+ */
+static enum mconsole_verdict judge_stack(struct mconsole_guard *g, const char *arg, int32_t status,
+                                         const char *text, struct um_error *err)
 {
-    if (status == 0 || strcmp(text, "Read of file failed") == 0)
+    if (g->step > 0)
         return MCONSOLE_SEND;
+    g->peek = false;
+    if (status == 0 || strcmp(text, "Read of file failed") == 0)
+        return ask(g, MCONSOLE_VERSION_CMD, "version");
     return refuse(err,
                   "\"stack %s\" is refused: process %s is a kernel thread or does not exist, and "
                   "the stack of a kernel thread can hang or crash the kernel",

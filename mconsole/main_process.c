@@ -120,7 +120,7 @@ enum um_code mconsole_main_pidfd(const char *socket, int *ret_pidfd, struct um_e
     um_autofd pidfd = -1;
     enum um_code code;
     struct stat st;
-    pid_t pid;
+    pid_t pid = 0;
 
     code = mconsole_pid_of(socket, &pid, err);
     if (code)

@@ -1,5 +1,10 @@
 """mconsole through the API: guards that ask the kernel first, patched kernels, pieces of logs, SIGINT."""
+import os
+import subprocess
+
 import harness
+
+UML_MCONSOLE = os.path.join(harness.BUILD, "mconsole", "uml_mconsole")
 
 
 class Mconsole(harness.Case):
@@ -54,6 +59,25 @@ class Mconsole(harness.Case):
         self.boot("web")
         self.ask("log   two\n lines\n")
         harness.until(lambda: "  two\n lines\n" in self.log("web"), 20, "the text in the log")
+
+    def test_uml_mconsole_reaches_a_guest_in_its_sandbox(self):
+        """Its address has to be a path there: the guest is in another network namespace."""
+        self.boot("web", "ubd1=" + self.file("data.img", harness.EXT4))
+        ask = lambda *words: subprocess.run([UML_MCONSOLE, "web", *words], env=self.daemon.environment(), text=True,
+                                            stdout=subprocess.PIPE, timeout=harness.LIMIT, check=False)
+        done = ask("version")
+        self.assertEqual(done.returncode, 0)
+        self.assertTrue(done.stdout.startswith("OK Linux "), done.stdout)
+        self.assertGreater(len(ask("proc", "kallsyms").stdout), 6200)
+        self.assertIn("umlctl mconsole web int", subprocess.run(
+            [UML_MCONSOLE, "web", "int"], env=self.daemon.environment(), text=True, stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL, timeout=harness.LIMIT, check=False).stderr)
+        self.assertEqual(sorted(os.listdir(f"{self.daemon.run}/g/web/in")), ["notify", "uml"])
+
+    def test_umlctl_interrupts(self):
+        self.boot("web")
+        self.assertEqual(self.daemon.umlctl("mconsole", "web", "int").returncode, 0)
+        self.assertEqual(self.wait("web", "failed")["exitStatus"], 1)
 
     def test_interrupt_is_a_sigint_to_the_kernel_alone(self):
         self.boot("web")
