@@ -39,7 +39,7 @@ static void ask(void *arg, const char *line, struct mconsole_answer *ret)
 {
     struct front *f = arg;
     json_t *params = text_named(f->guest);
-    const char *text;
+    const json_t *text;
 
     json_object_set_new(params, "command", command_json(line));
     if (f->force)
@@ -50,23 +50,20 @@ static void ask(void *arg, const char *line, struct mconsole_answer *ret)
     ret->error = f->reply.error;
     if (ret->code)
         return;
-    text = text_get(f->reply.params, "text", "");
-    um_buf_puts(&ret->text, text);
+    text = json_object_get(f->reply.params, "text"); /* NULs and all */
+    if (json_is_string(text))
+        um_buf_append(&ret->text, json_string_value(text), json_string_length(text));
     ret->status = (int32_t)text_int(f->reply.params, "status", 0);
     if (ret->status)
         ret->code = UM_E_GUEST_ERROR;
 }
 
-static void print_text(FILE *out, const char *prefix, const struct um_buf *text)
+static void print_text(FILE *out, const char *prefix, const struct mconsole_answer *a)
 {
-    char *clean = malloc(text->len + 1);
+    um_autostr clean = mconsole_answer_clean(a);
+    size_t len = strlen(clean);
 
-    if (!clean)
-        abort();
-    um_str_clean(text->data ? text->data : "", clean, text->len + 1);
-    fprintf(out, "%s%s%s", prefix, clean,
-            text->len > 0 && clean[text->len - 1] == '\n' ? "" : "\n");
-    free(clean);
+    fprintf(out, "%s%s%s", prefix, clean, len > 0 && clean[len - 1] == '\n' ? "" : "\n");
 }
 
 static int show_answer(struct front *f, const struct mconsole_answer *a)
@@ -74,12 +71,12 @@ static int show_answer(struct front *f, const struct mconsole_answer *a)
     if (f->cli->json)
         cli_print_json(f->reply.params);
     else if (a->code == UM_OK && a->text.len > 0)
-        print_text(stdout, "", &a->text);
+        print_text(stdout, "", a);
     cli_flush(f->cli);
     if (a->code == UM_OK)
         return 0;
     if (!f->cli->json)
-        print_text(stderr, "umlctl: the guest's kernel: ", &a->text);
+        print_text(stderr, "umlctl: the guest's kernel: ", a);
     if (a->advice)
         cli_note(f->cli, "%s", a->advice);
     return um_code_info(a->code)->exit_status;

@@ -102,18 +102,16 @@ static int take_options(int argc, char **argv, struct options *ret, int *ret_sta
 /* ---- the front ---- */
 
 /* A kernel's text may hold anything; a terminal must not obey it. */
-static void print_line(const char *prefix, const char *text, size_t len)
+static void print_answer(const char *prefix, const struct mconsole_answer *a)
 {
-    char *clean = isatty(STDOUT_FILENO) ? malloc(len + 1) : NULL;
+    um_autostr clean = isatty(STDOUT_FILENO) ? mconsole_answer_clean(a) : NULL;
 
     printf("%s ", prefix);
     if (clean)
-        fputs(um_str_clean(text, clean, len + 1), stdout);
+        fputs(clean, stdout);
     else
-        fwrite(text, 1, len, stdout);
+        fwrite(a->text.data ? a->text.data : "", 1, a->text.len, stdout);
     putchar('\n');
-    fflush(stdout);
-    free(clean);
 }
 
 static int status_of(const struct mconsole_answer *a)
@@ -129,9 +127,10 @@ static int show(um_unused void *front, const struct mconsole_answer *a)
     const char *advice = a->advice ? a->advice : a->error.hint;
 
     if (of_kernel)
-        print_line(a->code ? "ERR" : "OK", a->text.data ? a->text.data : "", a->text.len);
+        print_answer(a->code ? "ERR" : "OK", a);
     else
-        print_line("ERR", a->error.message, strlen(a->error.message));
+        printf("ERR %s\n", a->error.message);
+    fflush(stdout);
     if (a->code && advice[0])
         fprintf(stderr, "uml_mconsole: %s\n", advice);
     return status_of(a);

@@ -18,6 +18,20 @@ void mconsole_answer_done(struct mconsole_answer *a)
     um_buf_done(&a->text);
 }
 
+char *mconsole_answer_clean(const struct mconsole_answer *a)
+{
+    um_autostr text = malloc(a->text.len + 1);
+    char *clean = malloc(a->text.len + 1);
+
+    if (!text || !clean)
+        abort();
+    for (size_t i = 0; i < a->text.len; i++)
+        text[i] = a->text.data[i] ? a->text.data[i] : '?';
+    text[a->text.len] = '\0';
+    um_str_clean(text, clean, a->text.len + 1);
+    return clean;
+}
+
 static void advise(const char *line, struct mconsole_answer *a)
 {
     struct um_buf command = UM_BUF_INIT;

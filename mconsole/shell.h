@@ -32,6 +32,10 @@ struct mconsole_answer {
 
 void mconsole_answer_done(struct mconsole_answer *a) um_nonnull(1);
 
+/* Its text for a terminal, without control characters and NULs; the caller frees it. Aborts when
+ * out of memory. */
+char *mconsole_answer_clean(const struct mconsole_answer *a) um_nonnull(1) um_check;
+
 /* The front. front is mconsole_shell.front; lists are appended to, and may stay empty. */
 struct mconsole_front {
     /* One line for the kernel; *ret begins as MCONSOLE_ANSWER_INIT. */

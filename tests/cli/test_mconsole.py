@@ -71,6 +71,10 @@ class Mconsole(Base):
         out = self.ok('--json', 'mconsole', 'web', stdin='version\nswitch db\nhelp\n')
         self.assertEqual([json.loads(line)['text'] for line in out.splitlines()], ['<web: version>', '<db: help>'])
 
+    def test_an_answer_with_nuls_and_escapes_is_shown_whole_and_clean(self):
+        self.script('Guest.Mconsole', {'text': 'a\0b\x1b[2Jc', 'status': 0})
+        self.assertEqual(self.ok('mconsole', 'web', 'version'), 'a?b?[2Jc\n')
+
     def test_switch_asks_for_the_guest_first(self):
         def get(params, call):
             if params['name'] != 'db':

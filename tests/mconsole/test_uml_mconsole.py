@@ -116,6 +116,10 @@ class Answers(Case):
         self.gives(0, "OK \n", "web", "go")
         self.gives(0, "OK \nline\n\n", "web", "proc", "uptime")
 
+    def test_nuls_belong_to_the_text(self):
+        self.scripted(text_of([(0, 1, "one\0"), (0, 0, "\0two")]))
+        self.gives(0, "OK one\0\0two\n", "web", "version")
+
     def test_m5_a_kernel_that_does_not_answer_is_given_up(self):
         self.scripted(text_of(None))
         begun = time.monotonic()
