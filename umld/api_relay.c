@@ -41,7 +41,7 @@ void monitor_relay(struct guest *g, struct api_call *call, enum mon_type type, c
     if (r) {
         r->call_id = api_call_id(call);
         guest_object(g, r->object, sizeof(r->object));
-        if (monitor_ask(g, type, payload, len, -1, answered, r))
+        if (monitor_ask(g, type, payload, len, NULL, answered, r))
             return;
     }
     free(r);
