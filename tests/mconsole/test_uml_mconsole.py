@@ -1,7 +1,7 @@
 """uml_mconsole keeps the old client's contract and has none of its faults.
 
 M1 to M19 are the features and faults of the uml_mconsole of uml-utilities 20070815 that a successor is measured by;
-each test names its own.
+each test names its own; M16, notifications, is in test_wire.c.
 """
 import fcntl
 import os
