@@ -30,8 +30,8 @@ enum um_code guest_mconsole(struct guest *g, enum mconsole_verb verb, const char
     if (!g->lanes[kind])
         return um_fail(err, UM_E_NO_RESOURCES, guest_object(g, object, sizeof(object)), NULL,
                        "out of memory");
-    return mconsole_lane_send(g->lanes[kind], command, timeout_ms, flags, done ? done : ignore,
-                              arg, err);
+    return mconsole_lane_send(g->lanes[kind], command, timeout_ms, flags, done ? done : ignore, arg,
+                              err);
 }
 
 void guest_lanes_close(struct guest *g)

@@ -67,8 +67,8 @@ static bool ask(struct guest *g, enum mconsole_verb verb, const char *command, i
     if (!call)
         return false;
     *call = (struct rung_call){g->umld, g->id, g->rung};
-    if (guest_mconsole(g, verb, command, (int)(limit_ms < 5000 ? limit_ms : 5000), MCONSOLE_FIRST, rung_done,
-                       call, &err) == UM_OK)
+    if (guest_mconsole(g, verb, command, (int)(limit_ms < 5000 ? limit_ms : 5000), MCONSOLE_FIRST,
+                       rung_done, call, &err) == UM_OK)
         return true;
     free(call);
     return false;
