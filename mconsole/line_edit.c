@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <wchar.h>
 
 #define BLANKS " \t"
 
@@ -35,7 +36,7 @@ static char *prompt_of(EditLine *editor)
     return (char *)(uintptr_t)self_of(editor)->prompt;
 }
 
-static unsigned char give_up(EditLine *editor, um_unused int ch)
+static unsigned char give_up(EditLine *editor, um_unused wint_t ch)
 {
     self_of(editor)->given_up = true;
     return CC_NEWLINE;
@@ -83,7 +84,7 @@ static unsigned char insert_or_list(EditLine *editor, const struct um_strv *word
     return CC_REDISPLAY;
 }
 
-static unsigned char complete(EditLine *editor, um_unused int ch)
+static unsigned char complete(EditLine *editor, um_unused wint_t ch)
 {
     struct line_edit *e = self_of(editor);
     const LineInfo *info = el_line(editor);
@@ -117,8 +118,9 @@ static void set_up(struct line_edit *e)
     el_set(e->editor, EL_EDITOR, "emacs");
     el_set(e->editor, EL_SIGNAL, 1); /* the terminal is given back before a signal ends us */
     el_set(e->editor, EL_SETTY, "-d", "-intr", NULL);
-    el_set(e->editor, EL_ADDFN, "mconsole-give-up", "give up this line", give_up);
-    el_set(e->editor, EL_ADDFN, "mconsole-complete", "complete the word", complete);
+    /* Wide, because the narrow variant leaks copies of these names. */
+    el_wset(e->editor, EL_ADDFN, L"mconsole-give-up", L"give up this line", give_up);
+    el_wset(e->editor, EL_ADDFN, L"mconsole-complete", L"complete the word", complete);
     el_set(e->editor, EL_BIND, "^C", "mconsole-give-up", NULL);
     el_set(e->editor, EL_BIND, "^I", "mconsole-complete", NULL);
     el_set(e->editor, EL_BIND, "^R", "em-inc-search-prev", NULL);

@@ -88,8 +88,10 @@ class Bare(unittest.TestCase):
         terminal.expect("(uml) ")
         terminal.type("ver\t\r")
         terminal.expect("OK Linux ")
+        terminal.expect("(uml) ")
         terminal.type("config ubd\t\r")
         terminal.expect(f"OK {real.IMAGE}")
+        terminal.expect("(uml) ")
         terminal.type("quit\r")
         self.assertEqual(terminal.wait(), 0)
 

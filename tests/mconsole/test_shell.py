@@ -29,6 +29,11 @@ class Shell(Case):
         terminal.expect(f"({umid}) ")
         return terminal
 
+    def answered(self, terminal, text):
+        """The answer is there, and so is the next prompt: only now are keys the line editor's."""
+        terminal.expect(text)
+        terminal.expect(") ")
+
     def lines(self):
         with open(self.history, encoding="utf-8") as file:
             return file.read().splitlines()
@@ -36,31 +41,31 @@ class Shell(Case):
     def test_the_prompt_has_the_guests_name_and_control_d_ends_with_0(self):
         terminal = self.begin()
         terminal.type("version\r")
-        terminal.expect("OK <version>\r\n(web) ")
+        self.answered(terminal, "OK <version>")
         terminal.type(CONTROL_D)
         self.assertEqual(terminal.wait(), 0)
 
     def test_quit_ends_with_0_whatever_came_before(self):
         terminal = self.begin(lambda command: [(-22, 0, "no")])
         terminal.type("version\r")
-        terminal.expect("ERR no\r\n(web) ")
+        self.answered(terminal, "ERR no")
         terminal.type("quit\r")
         self.assertEqual(terminal.wait(), 0)
 
     def test_a_line_is_edited(self):
         terminal = self.begin()
         terminal.type("rsiono" + "\x7f" + CONTROL_A + "ve\r")
-        terminal.expect("OK <version>")
+        self.answered(terminal, "OK <version>")
 
     def test_control_c_gives_up_the_line_and_nothing_else(self):
         terminal = self.begin()
         terminal.type("halt" + CONTROL_C)
         terminal.expect("halt^C\r\n(web) ")
         terminal.type("version\r")
-        terminal.expect("OK <version>")
+        self.answered(terminal, "OK <version>")
         terminal.type(CONTROL_C)
         terminal.type("go\r")
-        terminal.expect("OK <go>")
+        self.answered(terminal, "OK <go>")
         self.assertEqual(self.kernel.commands, ["version", "go"])
 
     def test_control_c_while_a_command_runs_ends_the_shell(self):
@@ -74,21 +79,21 @@ class Shell(Case):
         terminal = self.begin()
         for line in ("proc cpuinfo", "version"):
             terminal.type(line + "\r")
-            terminal.expect(f"OK <{line}>")
+            self.answered(terminal, f"OK <{line}>")
         terminal.type(UP + UP + "\r")
-        terminal.expect("OK <proc cpuinfo>")
+        self.answered(terminal, "OK <proc cpuinfo>")
         terminal.type("quit\r")
         terminal.wait()
         terminal = self.again()
         terminal.type(CONTROL_R + "vers\r")
-        terminal.expect("OK <version>")
+        self.answered(terminal, "OK <version>")
         self.assertEqual(self.lines(), ["proc cpuinfo", "version", "proc cpuinfo", "quit", "version"])
 
     def test_the_history_is_its_owners_alone_and_survives_a_kill(self):
         os.umask(os.umask(0) & ~0o077)  # no help from the umask
         terminal = self.begin()
         terminal.type("proc secret\r")
-        terminal.expect("OK <proc secret>")
+        self.answered(terminal, "OK <proc secret>")
         os.kill(terminal.pid, signal.SIGKILL)
         self.assertEqual(self.lines(), ["proc secret"])
         self.assertEqual(stat.S_IMODE(os.stat(self.history).st_mode), 0o600)
@@ -103,7 +108,7 @@ class Shell(Case):
         terminal = self.begin()
         self.assertEqual(self.lines(), [f"proc {i}" for i in range(1500, 2000)])
         terminal.type(UP + "\r")
-        terminal.expect("OK <proc 1999>")
+        self.answered(terminal, "OK <proc 1999>")
 
     def test_a_history_nobody_typed_is_begun_anew(self):
         os.makedirs(os.path.dirname(self.history))
@@ -111,7 +116,7 @@ class Shell(Case):
             file.truncate(100 << 20)
         terminal = self.begin()
         terminal.type("go\r")
-        terminal.expect("OK <go>")
+        self.answered(terminal, "OK <go>")
         self.assertEqual(self.lines(), ["go"])
 
     def test_without_a_place_for_history_the_shell_works(self):
@@ -122,7 +127,7 @@ class Shell(Case):
         terminal.expect("state")  # it says so
         terminal.expect("(web) ")
         terminal.type("go\r")
-        terminal.expect("OK <go>")
+        self.answered(terminal, "OK <go>")
 
     def test_a_history_that_is_a_link_is_not_followed(self):
         os.makedirs(os.path.dirname(self.history))
@@ -131,16 +136,16 @@ class Shell(Case):
         os.symlink(f"{self.home}/precious", self.history)
         terminal = self.begin()
         terminal.type("go\r")
-        terminal.expect("OK <go>")
+        self.answered(terminal, "OK <go>")
         with open(f"{self.home}/precious", encoding="ascii") as file:
             self.assertEqual(file.read(), "precious")
 
     def test_tab_completes_a_command(self):
         terminal = self.begin()
         terminal.type("ve" + TAB + "\r")
-        terminal.expect("OK <version>")
+        self.answered(terminal, "OK <version>")
         terminal.type("mc" + TAB + "\r")
-        terminal.expect("uml_mconsole client version 2")
+        self.answered(terminal, "uml_mconsole client version 2")
 
     def test_tab_shows_the_choice_when_there_is_one(self):
         terminal = self.begin()
@@ -157,9 +162,9 @@ class Shell(Case):
 
         terminal = self.begin(answer)
         terminal.type("config con" + TAB + "\r")
-        terminal.expect("OK <config con12>")
+        self.answered(terminal, "OK <config con12>")
         terminal.type("config v" + TAB + "\r")
-        terminal.expect("OK <config vec0>")
+        self.answered(terminal, "OK <config vec0>")
         terminal.type("config " + TAB)
         for word in ("ubd0", "con12", "vec0", "mem"):
             terminal.expect(word)
@@ -171,12 +176,12 @@ class Shell(Case):
         terminal.type("switch da" + TAB + "\r")
         terminal.expect("Switched to 'database'\r\n(database) ")
         terminal.type("version\r")
-        terminal.expect("OK the database")
+        self.answered(terminal, "OK the database")
 
     def test_tab_where_nothing_fits_changes_nothing(self):
         terminal = self.begin()
         terminal.type("version" + " x" + TAB + "\x7f\x7f\r")
-        terminal.expect("OK <version>")
+        self.answered(terminal, "OK <version>")
 
     def test_what_a_guest_answers_cannot_command_the_terminal(self):
         terminal = self.begin(lambda command: [(0, 0, "a\x1b]0;owned\x07b\tc")])
