@@ -113,7 +113,7 @@ void on_done(enum um_code code, int32_t status, const char *text, size_t len, vo
         const char *command = fx.send_more;
 
         fx.send_more = NULL;
-        send_ok(command, 2000, 0);
+        send_ok(command, 15000, 0);
     }
     if (fx.free_lane) {
         fx.free_lane = false;

@@ -203,7 +203,7 @@ class KernelCommands(Case):
             self.assertIn("--force", done.stderr)
         self.assertIsNone(kernel.poll())
         self.gives(0, VERSION, "web", "version")
-        self.assertEqual(self.run_program("--force", "--timeout", "2", "web", "sysrq", "t").returncode, 10)
+        self.assertIn(self.run_program("--force", "--timeout", "2", "web", "sysrq", "t").returncode, (7, 10))
         self.assertEqual(kernel.wait(60), -signal.SIGABRT)
 
     def test_m14_what_is_no_danger_keeps_its_old_status(self):
