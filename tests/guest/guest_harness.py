@@ -25,7 +25,7 @@ ORDINARY = 12345  # a uid that nobody has
 LIMIT = 60  # seconds; for every wait
 BUILD = os.environ.get("UMLD_TEST_BUILD", "")
 
-LIBEXEC = ("umlmon", "umlinit", "libumlguard.so", "probe.cpio")
+LIBEXEC = {"umlmon": "", "umlinit": "", "libumlguard.so": "", "probe.cpio": "", "uml_watchdog": "compat/"}
 
 
 def missing():
@@ -70,6 +70,7 @@ def stage_programs(folder):
     """What meson install would make, where every user can read it."""
     os.makedirs(folder + "/bin")
     os.makedirs(folder + "/libexec/umld/guest")
+    os.makedirs(folder + "/libexec/umld/compat")
     built = {}
     source = pathlib.Path(__file__).resolve().parents[2]
     for path in pathlib.Path(BUILD).glob("**/*"):
@@ -78,8 +79,8 @@ def stage_programs(folder):
                 built[path.name] = path
     for name in ("umld", "umlctl"):
         shutil.copy(built[name], folder + "/bin/")
-    for name in LIBEXEC:
-        shutil.copy(built[name], folder + "/libexec/umld/")
+    for name, below in LIBEXEC.items():
+        shutil.copy(built[name], f"{folder}/libexec/umld/{below}")
     shutil.copy(source / "images/build-image", folder + "/libexec/umld/")
     for path in (source / "images/guest").iterdir():
         shutil.copy(path, folder + "/libexec/umld/guest/")
