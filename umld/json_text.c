@@ -85,6 +85,18 @@ void json_text_int(struct um_buf *b, int64_t value)
     um_buf_append(b, text, (size_t)n);
 }
 
+void json_text_real(struct um_buf *b, double value)
+{
+    char text[40];
+    int n = snprintf(text, sizeof(text), "%.17g", value);
+
+    separate(b);
+    um_buf_append(b, text, (size_t)n);
+    /* A whole number is a real one all the same. */
+    if (!strpbrk(text, ".e"))
+        um_buf_puts(b, ".0");
+}
+
 void json_text_bool(struct um_buf *b, bool value)
 {
     separate(b);
