@@ -38,6 +38,11 @@ bool guest_health_from_name(const char *name, enum guest_health *ret)
     return false;
 }
 
+bool guest_health_is(const struct guest *g, enum guest_health h)
+{
+    return g->signals.health == h && guest_state_info(g->state)->has_process;
+}
+
 /* ---- what becomes an event ---- */
 
 static void tell_lost(struct guest *g, uint64_t count)

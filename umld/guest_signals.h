@@ -58,6 +58,9 @@ bool guest_signals_may_tell(struct guest *g) um_nonnull(1) um_check;
 const char *guest_health_name(enum guest_health h);
 bool guest_health_from_name(const char *name, enum guest_health *ret) um_nonnull(1, 2) um_check;
 
+/* What the running guest last said of itself: the goal `health=ok`, `health=failing`. */
+bool guest_health_is(const struct guest *g, enum guest_health h) um_nonnull(1) um_check;
+
 /* The stored column: `failing disk full`, or empty. Returns buf. */
 const char *guest_health_text(const struct guest *g, char *buf, size_t size) um_nonnull(1, 2);
 void guest_health_load(struct guest *g, const char *text) um_nonnull(1, 2);

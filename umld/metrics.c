@@ -30,8 +30,8 @@ static bool value_ready(const struct guest *g, double *ret)
 
 static bool value_health(const struct guest *g, double *ret)
 {
-    *ret = g->signals.health == HEALTH_OK;
-    return g->signals.health != HEALTH_UNKNOWN && guest_state_info(g->state)->has_process;
+    *ret = guest_health_is(g, HEALTH_OK);
+    return guest_health_is(g, HEALTH_OK) || guest_health_is(g, HEALTH_FAILING);
 }
 
 static bool value_responsive(const struct guest *g, double *ret)
