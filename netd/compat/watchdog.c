@@ -117,12 +117,12 @@ static int usage(void)
 
 int watchdog_run(int argc, char **argv, int limit_ms, int step_ms)
 {
-    const char *socket_path = argc == 3 && strcmp(argv[1], "-mconsole") == 0 ? argv[2] : NULL;
+    bool by_socket = argc == 3 && strcmp(argv[1], "-mconsole") == 0 &&
+                     strlen(argv[2]) < sizeof((struct sockaddr_un){0}.sun_path);
     bool by_pid = argc == 3 && strcmp(argv[1], "-pid") == 0;
     int pidfd = -1;
 
-    if ((!socket_path && !by_pid) ||
-        (socket_path && strlen(socket_path) >= sizeof((struct sockaddr_un){0}.sun_path)))
+    if (!by_socket && !by_pid)
         return usage();
     syscall(SYS_close_range, 3U, ~0U, 0U);
     if (by_pid && (pidfd = open_process(argv[2])) < 0) {
@@ -132,8 +132,8 @@ int watchdog_run(int argc, char **argv, int limit_ms, int step_ms)
     signal(SIGPIPE, SIG_IGN);
     if (write(STDOUT_FILENO, "\n", 1) != 1 || !wait_for_silence(limit_ms))
         return 0;
-    if (socket_path)
-        send_hang(socket_path);
+    if (by_socket)
+        send_hang(argv[2]);
     else
         end_process(pidfd, step_ms);
     return 1;
