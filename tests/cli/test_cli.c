@@ -139,6 +139,19 @@ START_TEST(escape)
 }
 END_TEST
 
+START_TEST(what_the_terminal_answers_does_not_begin_a_line)
+{
+    check_escape("ls\r\033[24;12R~.", "ls\r\033[24;12R", true);
+    check_escape("\033[0n\033[?62;4c~.", "\033[0n\033[?62;4c", true);
+    check_escape("\033[24;12R~~", "\033[24;12R~", false);
+    check_escape("\033[A~.", "\033[A~.", false);
+    check_escape("\033~.", "\033~.", false);
+    check_escape("\033[3~.", "\033[3~.", false);
+    check_escape("a\033[24;12R~.", "a\033[24;12R~.", false);
+    check_escape("\033\r~.", "\033\r", true);
+}
+END_TEST
+
 START_TEST(base64url)
 {
     static const char *const rows[][2] = {{"", ""},           {"f", "Zg"},
@@ -201,6 +214,7 @@ int main(void)
     tcase_add_test(tc, nearest_command);
     tcase_add_test(tc, durations);
     tcase_add_test(tc, escape);
+    tcase_add_test(tc, what_the_terminal_answers_does_not_begin_a_line);
     tcase_add_test(tc, base64url);
     tcase_add_test(tc, control_characters_are_replaced);
     tcase_add_test(tc, times);

@@ -100,7 +100,7 @@ static void on_done(enum um_code code, int32_t status, const char *text, size_t 
         const char *command = fx.send_more;
 
         fx.send_more = NULL;
-        send_ok(command, 2000, false);
+        send_ok(command, 15000, false);
     }
     if (fx.free_lane) {
         fx.free_lane = false;

@@ -1,6 +1,7 @@
 """Who may do what: root and the daemon's user all, an owner his guest, others look."""
 import os
 import pwd
+import shutil
 import unittest
 
 import harness
@@ -120,8 +121,14 @@ class UserMode(Case):
 class Dropped(Case):
     """--system --user NAME: opened as root, served as somebody else."""
     daemon_options = ("--system", "--user", pwd.getpwuid(OTHER).pw_name)
+    kernel = False
+
+    def prepare(self):
+        self.daemon.copy_programs()
+        self.fake = shutil.copy(harness.FAKE, self.daemon.directory)
 
     def test_guests_run_as_that_user(self):
+        self.register(self.fake, "fake")
         self.boot("web")
         with open(f"/proc/{self.daemon.process.pid}/status", encoding="ascii") as file:
             self.assertIn(f"Uid:\t{OTHER}\t{OTHER}\t{OTHER}", file.read())

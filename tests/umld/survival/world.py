@@ -430,4 +430,4 @@ class Case(unittest.TestCase):
 
 
 def main():
-    unittest.main(verbosity=2 if "-v" in sys.argv else 1)
+    unittest.main(verbosity=2)  # names what is skipped
