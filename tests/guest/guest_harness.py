@@ -25,7 +25,7 @@ ORDINARY = 12345  # a uid that nobody has
 LIMIT = 120  # seconds; for every wait; what takes longer will not come
 BUILD = os.environ.get("UMLD_TEST_BUILD", "")
 
-LIBEXEC = ("umlmon", "umlinit", "libumlguard.so", "probe.cpio")
+LIBEXEC = {"umlmon": "", "umlinit": "", "libumlguard.so": "", "probe.cpio": "", "uml_watchdog": "compat/"}
 
 
 def missing():
@@ -80,8 +80,8 @@ def stage_programs(folder):
     for name in ("umld", "umlctl"):
         shutil.copy(built[name], folder + "/bin/")
     shutil.copy(built["uml_mconsole"], folder + "/libexec/umld/compat/")
-    for name in LIBEXEC:
-        shutil.copy(built[name], folder + "/libexec/umld/")
+    for name, below in LIBEXEC.items():
+        shutil.copy(built[name], f"{folder}/libexec/umld/{below}")
     shutil.copy(source / "images/build-image", folder + "/libexec/umld/")
     for path in (source / "images/guest").iterdir():
         shutil.copy(path, folder + "/libexec/umld/guest/")

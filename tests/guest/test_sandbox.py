@@ -73,13 +73,14 @@ class Sandbox:
 
     def declared(self, guest, disks):
         d = self.daemon
-        paths = {KERNEL, d.folder + "/p/libexec/umld/umlinit", d.folder + "/p/libexec/umld/libumlguard.so", "/tmp", "/proc"}
+        paths = {KERNEL, d.folder + "/p/libexec/umld/umlinit", d.folder + "/p/libexec/umld/libumlguard.so", "/usr/bin/uml_watchdog",
+                 "/tmp", "/proc"}
         paths |= libraries() | set(disks) | {"/dev/" + name for name in DEVICES}
         paths |= {guest.inner + name for name in ("", "/notify", "/uml", "/uml/mconsole", "/uml/pid")}
         return with_parents(paths)
 
     def reachable(self, shell, top):
-        prune = f"\\( -path '{top}/proc/*' -o -path '{top}/srv/*/*' -o -name 'q[0-9]*' -o -name 'c[0-9]*' \\) -prune"
+        prune = f"\\( -path '{top}/proc/*' -o -path '{top}/srv/*/*' -o -name 'q[0-9]*' -o -name 'c[0-9]*' -o -name 'w[0-9]*' \\) -prune"
         text = shell.run(f"cd / && find {top}/ {prune} -o -print")
         return {os.path.normpath(line[len(top):] or "/") for line in text.split("\n") if line}
 
@@ -172,7 +173,7 @@ class Sandbox:
     def test_places_that_were_not_declared_writable_are_not(self):
         libs = sorted(libraries())
         for path in ["/x", "/dev/x", "/usr/x", "/srv/x", "/srv/fixed/x", "/proc/x", libs[0], KERNEL, self.daemon.folder + "/p/x",
-                     self.daemon.folder + "/p/libexec/umld/umlinit", self.daemon.folder + "/p/libexec/umld/libumlguard.so"]:
+                     "/usr/bin/uml_watchdog", self.daemon.folder + "/p/libexec/umld/umlinit", self.daemon.folder + "/p/libexec/umld/libumlguard.so"]:
             self.assertNotEqual(self.sh.run(f"true >>/h{path}", check=False)[1], 0, path)
             self.assertNotEqual(self.sh.run(f"chmod 4777 /h{path}", check=False)[1], 0, path)
 

@@ -33,6 +33,7 @@ LIBEXEC = {
     "umlmon": os.path.join(BUILD, "vmcore", "monitor", "umlmon"),
     "umlinit": os.path.join(BUILD, "vmcore", "monitor", "umlinit"),
     "libumlguard.so": os.path.join(BUILD, "vmcore", "preload", "libumlguard.so"),
+    "compat/uml_watchdog": os.path.join(BUILD, "netd", "compat", "uml_watchdog"),
     "probe.cpio": os.path.join(BUILD, "images", "probe.cpio"),
     "build-image": os.path.join(SOURCE, "images", "build-image"),
     "guest": os.path.join(SOURCE, "images", "guest"),
@@ -107,7 +108,7 @@ class Daemon:
         self.program = program
         self.process = None
         self.libexec = os.path.join(self.directory, "libexec")
-        os.makedirs(self.libexec, exist_ok=True)
+        os.makedirs(os.path.join(self.libexec, "compat"), exist_ok=True)
         for name, path in LIBEXEC.items():
             if not os.path.lexists(os.path.join(self.libexec, name)):
                 os.symlink(path, os.path.join(self.libexec, name))
