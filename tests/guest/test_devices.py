@@ -42,6 +42,19 @@ class Devices(unittest.TestCase):
             line = shell.run("cat /proc/cmdline")
             self.assertTrue(line.endswith("root=/dev/ubda ro console=tty0 one=1 two quiet -- behind"), line)
 
+    def test_kernels_make_no_crowd_of_helpers_at_start(self):
+        """A process per device before / is there: more than threads-max at once, and the disk waits for a second."""
+        terminals = "ls /dev | grep '^[pt]ty[p-za-e][0-9a-f]$' | wc -l"
+        with self.guest("few", "mem=40M").shell() as shell:
+            self.assertEqual(shell.run(terminals), "0")
+            self.assertLess(int(shell.run("echo $$")), int(shell.run("cat /proc/sys/kernel/threads-max")))
+        self.daemon.ctl("create", "some", "ubd0r=" + self.daemon.image(), "--", "pty.legacy_count=2")
+        guest = guest_harness.Guest(self.daemon, "some")
+        self.addCleanup(guest.remove)
+        guest.start()
+        with guest.shell() as shell:
+            self.assertEqual(shell.run(terminals), "4", "the user's word is the last")
+
     def test_two_disks_one_read_only(self):
         second, third = self.daemon.disk("second.img"), self.daemon.disk("third.img")
         guest = self.guest("disks", "ubd1=" + second, "ubd2r=" + third)
