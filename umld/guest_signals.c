@@ -1,6 +1,6 @@
 #include "umld/guest_signals.h"
 
-#include "mconsole/notice.h"
+#include "mconsole/signals.h"
 #include "umld/events.h"
 #include "umld/guest.h"
 #include "umld/json_text.h"
@@ -139,12 +139,12 @@ static void set_text(char **dst, const char *value)
     *dst = value[0] ? strdup(value) : NULL;
 }
 
-static void take_nothing(um_unused struct guest *g, um_unused const struct mconsole_notice *s)
+static void take_nothing(um_unused struct guest *g, um_unused const struct mconsole_signal *s)
 {
     /* READY is umlmon's: it may be a pattern or the kernel that counts instead. */
 }
 
-static void take_status(struct guest *g, const struct mconsole_notice *s)
+static void take_status(struct guest *g, const struct mconsole_signal *s)
 {
     if (same_text(g->status, s->value))
         return;
@@ -152,7 +152,7 @@ static void take_status(struct guest *g, const struct mconsole_notice *s)
     g->signals.status_news = true;
 }
 
-static void take_health(struct guest *g, const struct mconsole_notice *line)
+static void take_health(struct guest *g, const struct mconsole_signal *line)
 {
     struct guest_signals *s = &g->signals;
     enum guest_health now = line->yes ? HEALTH_OK : HEALTH_FAILING;
@@ -177,7 +177,7 @@ static void refuse(struct guest *g, const char *line, const char *problem)
     events_emit(g->umld, "guest.signal-bad", g->def.name, "text", line, "problem", problem, NULL);
 }
 
-static void take_metric(struct guest *g, const struct mconsole_notice *line)
+static void take_metric(struct guest *g, const struct mconsole_signal *line)
 {
     struct guest_signals *s = &g->signals;
     struct guest_metric *m = s->metrics, *end = m + s->metric_count;
@@ -201,7 +201,7 @@ static void take_metric(struct guest *g, const struct mconsole_notice *line)
     m->value = line->number;
 }
 
-static void take_bad(struct guest *g, const struct mconsole_notice *line)
+static void take_bad(struct guest *g, const struct mconsole_signal *line)
 {
     refuse(g, line->line, line->problem);
 }
@@ -226,7 +226,7 @@ static void follow_wish(void *arg)
     guest_post(g, s->wants_reboot ? GUEST_M_WANT_REBOOT : GUEST_M_WANT_HALT);
 }
 
-static void take_want(struct guest *g, const struct mconsole_notice *line)
+static void take_want(struct guest *g, const struct mconsole_signal *line)
 {
     /* Under way already: this may be umlmon's memory of it. */
     if (line->yes && strcmp(g->asked, "reboot") == 0)
@@ -236,25 +236,25 @@ static void take_want(struct guest *g, const struct mconsole_notice *line)
     follow_wish(g);
 }
 
-static void (*const takers[])(struct guest *g, const struct mconsole_notice *line) = {
-    [MCONSOLE_NOTICE_TEXT] = take_nothing,  [MCONSOLE_NOTICE_READY] = take_nothing,
-    [MCONSOLE_NOTICE_STATUS] = take_status, [MCONSOLE_NOTICE_HEALTH] = take_health,
-    [MCONSOLE_NOTICE_METRIC] = take_metric, [MCONSOLE_NOTICE_WANT] = take_want,
-    [MCONSOLE_NOTICE_BAD] = take_bad,
+static void (*const takers[])(struct guest *g, const struct mconsole_signal *line) = {
+    [MCONSOLE_SIGNAL_TEXT] = take_nothing,  [MCONSOLE_SIGNAL_READY] = take_nothing,
+    [MCONSOLE_SIGNAL_STATUS] = take_status, [MCONSOLE_SIGNAL_HEALTH] = take_health,
+    [MCONSOLE_SIGNAL_METRIC] = take_metric, [MCONSOLE_SIGNAL_WANT] = take_want,
+    [MCONSOLE_SIGNAL_BAD] = take_bad,
 };
 
 void guest_signals_take(struct guest *g, const char *data, size_t len, bool kept)
 {
-    struct mconsole_notices lines = MCONSOLE_NOTICES(data, len);
+    struct mconsole_signals lines = MCONSOLE_SIGNALS(data, len);
     enum guest_health before = g->signals.health;
     struct um_buf text = UM_BUF_INIT;
-    struct mconsole_notice line;
+    struct mconsole_signal line;
 
     if (kept)
         lines.cut = false; /* umlmon's messages are longer than a kernel's */
-    while (mconsole_notice_next(&lines, &line)) {
+    while (mconsole_signal_next(&lines, &line)) {
         takers[line.kind](g, &line);
-        if (line.kind == MCONSOLE_NOTICE_TEXT)
+        if (line.kind == MCONSOLE_SIGNAL_TEXT)
             um_buf_printf(&text, "%s%s", text.len ? "\n" : "", line.line);
     }
     if (text.len && !text.failed && guest_signals_may_tell(g))

@@ -4,7 +4,7 @@
  * notification and as a reply; replies are joined as a lane would, and what a notification says is
  * read line by line.
  */
-#include "mconsole/notice.h"
+#include "mconsole/signals.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -20,15 +20,15 @@ static void require(bool truth)
 
 static void try_lines(const char *data, size_t size)
 {
-    struct mconsole_notices all = MCONSOLE_NOTICES(data, size);
-    struct mconsole_notice s;
+    struct mconsole_signals all = MCONSOLE_SIGNALS(data, size);
+    struct mconsole_signal s;
 
-    while (mconsole_notice_next(&all, &s)) {
+    while (mconsole_signal_next(&all, &s)) {
         size_t len = strlen(s.line);
 
         require(len > 0 && s.value >= s.line && s.value <= s.line + len);
-        require((s.problem != NULL) == (s.kind == MCONSOLE_NOTICE_BAD));
-        require(s.kind != MCONSOLE_NOTICE_METRIC || (s.name[0] && isfinite(s.number)));
+        require((s.problem != NULL) == (s.kind == MCONSOLE_SIGNAL_BAD));
+        require(s.kind != MCONSOLE_SIGNAL_METRIC || (s.name[0] && isfinite(s.number)));
         for (size_t i = 0; i < len; i++)
             require((unsigned char)s.line[i] >= 0x20 && s.line[i] != 0x7f);
     }

@@ -8,13 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool is_kept(enum mconsole_notice_kind kind)
+static bool is_kept(enum mconsole_signal_kind kind)
 {
-    return kind == MCONSOLE_NOTICE_STATUS || kind == MCONSOLE_NOTICE_HEALTH ||
-           kind == MCONSOLE_NOTICE_METRIC || kind == MCONSOLE_NOTICE_WANT;
+    return kind == MCONSOLE_SIGNAL_STATUS || kind == MCONSOLE_SIGNAL_HEALTH ||
+           kind == MCONSOLE_SIGNAL_METRIC || kind == MCONSOLE_SIGNAL_WANT;
 }
 
-static struct mon_kept_line *find(struct mon_kept *k, const struct mconsole_notice *s)
+static struct mon_kept_line *find(struct mon_kept *k, const struct mconsole_signal *s)
 {
     for (size_t i = 0; i < k->count; i++)
         if (k->lines[i].kind == s->kind && strcmp(k->lines[i].name, s->name) == 0)
@@ -22,12 +22,12 @@ static struct mon_kept_line *find(struct mon_kept *k, const struct mconsole_noti
     return NULL;
 }
 
-static struct mon_kept_line *add(struct mon_kept *k, const struct mconsole_notice *s)
+static struct mon_kept_line *add(struct mon_kept *k, const struct mconsole_signal *s)
 {
     struct mon_kept_line *line;
 
     if (k->count == MON_KEPT_MAX ||
-        (s->kind == MCONSOLE_NOTICE_METRIC && k->metric_count == MCONSOLE_METRICS_MAX))
+        (s->kind == MCONSOLE_SIGNAL_METRIC && k->metric_count == MCONSOLE_METRICS_MAX))
         return NULL;
     if (!k->lines && !(k->lines = calloc(MON_KEPT_MAX, sizeof(*k->lines))))
         return NULL;
@@ -37,11 +37,11 @@ static struct mon_kept_line *add(struct mon_kept *k, const struct mconsole_notic
     if (!line->name)
         return NULL;
     k->count++;
-    k->metric_count += s->kind == MCONSOLE_NOTICE_METRIC;
+    k->metric_count += s->kind == MCONSOLE_SIGNAL_METRIC;
     return line;
 }
 
-void mon_kept_take(struct mon_kept *k, const struct mconsole_notice *s)
+void mon_kept_take(struct mon_kept *k, const struct mconsole_signal *s)
 {
     struct mon_kept_line *line;
     char *text;

@@ -13,7 +13,7 @@
 #ifndef VMCORE_MONITOR_MONITOR_H
 #define VMCORE_MONITOR_MONITOR_H
 
-#include "mconsole/notice.h"
+#include "mconsole/signals.h"
 #include "vmcore/base/str.h"
 #include "vmcore/monitor/config.h"
 #include "vmcore/monitor/conlog.h"
@@ -145,7 +145,7 @@ bool mon_request(struct monitor *m, uint64_t connection, const struct mon_header
 enum { MON_KEPT_MAX = MCONSOLE_METRICS_MAX + 3 };
 
 struct mon_kept_line {
-    enum mconsole_notice_kind kind;
+    enum mconsole_signal_kind kind;
     char *name; /* of a metric, else empty */
     char *text; /* the whole line */
 };
@@ -156,7 +156,7 @@ struct mon_kept {
 };
 
 /* Kinds that are not kept are ignored, and so are metrics beyond MCONSOLE_METRICS_MAX. */
-void mon_kept_take(struct mon_kept *k, const struct mconsole_notice *s) um_nonnull(1, 2);
+void mon_kept_take(struct mon_kept *k, const struct mconsole_signal *s) um_nonnull(1, 2);
 /* The lines from *at on that fit one message into ret (empty before); *at moves on. False: there
  * are none. */
 bool mon_kept_part(const struct mon_kept *k, size_t *at, struct um_buf *ret)

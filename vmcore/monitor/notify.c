@@ -49,12 +49,12 @@ bool mon_bucket_take(struct mon_bucket *b, int64_t now_ns)
 
 bool mon_notify_read(struct mon_kept *kept, const char *data, size_t len)
 {
-    struct mconsole_notices lines = MCONSOLE_NOTICES(data, len);
-    struct mconsole_notice s;
+    struct mconsole_signals lines = MCONSOLE_SIGNALS(data, len);
+    struct mconsole_signal s;
     bool ready = false;
 
-    while (mconsole_notice_next(&lines, &s)) {
-        ready = ready || s.kind == MCONSOLE_NOTICE_READY;
+    while (mconsole_signal_next(&lines, &s)) {
+        ready = ready || s.kind == MCONSOLE_SIGNAL_READY;
         mon_kept_take(kept, &s);
     }
     return ready;

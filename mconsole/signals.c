@@ -1,27 +1,27 @@
-#include "mconsole/notice.h"
+#include "mconsole/signals.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-static void bad(struct mconsole_notice *s, const char *problem)
+static void bad(struct mconsole_signal *s, const char *problem)
 {
-    s->kind = MCONSOLE_NOTICE_BAD;
+    s->kind = MCONSOLE_SIGNAL_BAD;
     s->problem = problem;
 }
 
-static void take_ready(struct mconsole_notice *s)
+static void take_ready(struct mconsole_signal *s)
 {
     if (strcmp(s->value, "1") != 0)
         bad(s, "READY can only be 1");
 }
 
-static void take_status(um_unused struct mconsole_notice *s)
+static void take_status(um_unused struct mconsole_signal *s)
 {
     /* Any text will do. */
 }
 
-static void take_health(struct mconsole_notice *s)
+static void take_health(struct mconsole_signal *s)
 {
     static const char *const words[] = {"failing", "ok"};
 
@@ -38,7 +38,7 @@ static void take_health(struct mconsole_notice *s)
     bad(s, "HEALTH is ok or failing, with a text behind it if you like");
 }
 
-static void take_want(struct mconsole_notice *s)
+static void take_want(struct mconsole_signal *s)
 {
     s->yes = strcmp(s->value, "reboot") == 0;
     if (!s->yes && strcmp(s->value, "halt") != 0)
@@ -55,7 +55,7 @@ static size_t name_length(const char *s)
     return 1 + strspn(s + 1, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789");
 }
 
-static void take_metric(struct mconsole_notice *s)
+static void take_metric(struct mconsole_signal *s)
 {
     size_t n = name_length(s->value);
     const char *number = s->value + n;
@@ -80,24 +80,24 @@ static void take_metric(struct mconsole_notice *s)
 
 static const struct {
     const char *lead;
-    enum mconsole_notice_kind kind;
-    void (*take)(struct mconsole_notice *s);
+    enum mconsole_signal_kind kind;
+    void (*take)(struct mconsole_signal *s);
 } forms[] = {
-    {"READY=", MCONSOLE_NOTICE_READY, take_ready},
-    {"STATUS=", MCONSOLE_NOTICE_STATUS, take_status},
-    {"HEALTH=", MCONSOLE_NOTICE_HEALTH, take_health},
-    {"METRIC ", MCONSOLE_NOTICE_METRIC, take_metric},
-    {"WANT=", MCONSOLE_NOTICE_WANT, take_want},
+    {"READY=", MCONSOLE_SIGNAL_READY, take_ready},
+    {"STATUS=", MCONSOLE_SIGNAL_STATUS, take_status},
+    {"HEALTH=", MCONSOLE_SIGNAL_HEALTH, take_health},
+    {"METRIC ", MCONSOLE_SIGNAL_METRIC, take_metric},
+    {"WANT=", MCONSOLE_SIGNAL_WANT, take_want},
 };
 
-static void parse(struct mconsole_notice *s)
+static void parse(struct mconsole_signal *s)
 {
     s->value = s->line;
     s->name[0] = '\0';
     s->yes = false;
     s->number = 0;
     s->problem = NULL;
-    s->kind = MCONSOLE_NOTICE_TEXT;
+    s->kind = MCONSOLE_SIGNAL_TEXT;
     for (size_t i = 0; i < UM_ARRAY_LEN(forms); i++)
         if (um_str_starts(s->line, forms[i].lead)) {
             s->kind = forms[i].kind;
@@ -115,7 +115,7 @@ static size_t without_tail(const char *line, size_t len)
     return len;
 }
 
-bool mconsole_notice_next(struct mconsole_notices *s, struct mconsole_notice *ret)
+bool mconsole_signal_next(struct mconsole_signals *s, struct mconsole_signal *ret)
 {
     while (s->left > 0) {
         const char *line = s->data, *newline = memchr(line, '\n', s->left);

@@ -1,7 +1,7 @@
 /*
  * The lines of a guest's notification.
  */
-#include "mconsole/notice.h"
+#include "mconsole/signals.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -9,14 +9,14 @@
 #include <string.h>
 
 /* The only line of a text; good until the next call. */
-static const struct mconsole_notice *one(const char *text)
+static const struct mconsole_signal *one(const char *text)
 {
-    static struct mconsole_notice s;
-    struct mconsole_notices all = MCONSOLE_NOTICES(text, strlen(text));
-    struct mconsole_notice more;
+    static struct mconsole_signal s;
+    struct mconsole_signals all = MCONSOLE_SIGNALS(text, strlen(text));
+    struct mconsole_signal more;
 
-    ck_assert_msg(mconsole_notice_next(&all, &s), "%s", text);
-    ck_assert_msg(!mconsole_notice_next(&all, &more), "%s", text);
+    ck_assert_msg(mconsole_signal_next(&all, &s), "%s", text);
+    ck_assert_msg(!mconsole_signal_next(&all, &more), "%s", text);
     return &s;
 }
 
@@ -24,27 +24,27 @@ START_TEST(each_form_has_its_kind)
 {
     static const struct {
         const char *line;
-        enum mconsole_notice_kind kind;
+        enum mconsole_signal_kind kind;
         const char *value;
         bool yes;
     } rows[] = {
-        {"READY=1", MCONSOLE_NOTICE_READY, "1", false},
-        {"STATUS=warming up", MCONSOLE_NOTICE_STATUS, "warming up", false},
-        {"STATUS=", MCONSOLE_NOTICE_STATUS, "", false},
-        {"HEALTH=ok", MCONSOLE_NOTICE_HEALTH, "", true},
-        {"HEALTH=ok all 3 disks", MCONSOLE_NOTICE_HEALTH, "all 3 disks", true},
-        {"HEALTH=failing", MCONSOLE_NOTICE_HEALTH, "", false},
-        {"HEALTH=failing disk full", MCONSOLE_NOTICE_HEALTH, "disk full", false},
-        {"WANT=reboot", MCONSOLE_NOTICE_WANT, "reboot", true},
-        {"WANT=halt", MCONSOLE_NOTICE_WANT, "halt", false},
-        {"hello", MCONSOLE_NOTICE_TEXT, "hello", false},
-        {"status=x", MCONSOLE_NOTICE_TEXT, "status=x", false},
-        {" STATUS=x", MCONSOLE_NOTICE_TEXT, " STATUS=x", false},
-        {"METRICS=1", MCONSOLE_NOTICE_TEXT, "METRICS=1", false},
+        {"READY=1", MCONSOLE_SIGNAL_READY, "1", false},
+        {"STATUS=warming up", MCONSOLE_SIGNAL_STATUS, "warming up", false},
+        {"STATUS=", MCONSOLE_SIGNAL_STATUS, "", false},
+        {"HEALTH=ok", MCONSOLE_SIGNAL_HEALTH, "", true},
+        {"HEALTH=ok all 3 disks", MCONSOLE_SIGNAL_HEALTH, "all 3 disks", true},
+        {"HEALTH=failing", MCONSOLE_SIGNAL_HEALTH, "", false},
+        {"HEALTH=failing disk full", MCONSOLE_SIGNAL_HEALTH, "disk full", false},
+        {"WANT=reboot", MCONSOLE_SIGNAL_WANT, "reboot", true},
+        {"WANT=halt", MCONSOLE_SIGNAL_WANT, "halt", false},
+        {"hello", MCONSOLE_SIGNAL_TEXT, "hello", false},
+        {"status=x", MCONSOLE_SIGNAL_TEXT, "status=x", false},
+        {" STATUS=x", MCONSOLE_SIGNAL_TEXT, " STATUS=x", false},
+        {"METRICS=1", MCONSOLE_SIGNAL_TEXT, "METRICS=1", false},
     };
 
     for (size_t i = 0; i < UM_ARRAY_LEN(rows); i++) {
-        const struct mconsole_notice *s = one(rows[i].line);
+        const struct mconsole_signal *s = one(rows[i].line);
 
         ck_assert_msg(s->kind == rows[i].kind, "%s", rows[i].line);
         ck_assert_str_eq(s->line, rows[i].line);
@@ -58,14 +58,14 @@ END_TEST
 START_TEST(the_value_is_what_follows)
 {
     static const char text[] = "HEALTH=failing  disk full\nSTATUS=a=b\n";
-    struct mconsole_notices all = MCONSOLE_NOTICES(text, strlen(text));
-    struct mconsole_notice s;
+    struct mconsole_signals all = MCONSOLE_SIGNALS(text, strlen(text));
+    struct mconsole_signal s;
 
-    ck_assert(mconsole_notice_next(&all, &s));
+    ck_assert(mconsole_signal_next(&all, &s));
     ck_assert_str_eq(s.value, "disk full");
-    ck_assert(mconsole_notice_next(&all, &s));
+    ck_assert(mconsole_signal_next(&all, &s));
     ck_assert_str_eq(s.value, "a=b");
-    ck_assert(!mconsole_notice_next(&all, &s));
+    ck_assert(!mconsole_signal_next(&all, &s));
 }
 END_TEST
 
@@ -81,9 +81,9 @@ START_TEST(metrics_have_a_name_and_a_finite_number)
     };
 
     for (size_t i = 0; i < UM_ARRAY_LEN(rows); i++) {
-        const struct mconsole_notice *s = one(rows[i].line);
+        const struct mconsole_signal *s = one(rows[i].line);
 
-        ck_assert_msg(s->kind == MCONSOLE_NOTICE_METRIC, "%s", rows[i].line);
+        ck_assert_msg(s->kind == MCONSOLE_SIGNAL_METRIC, "%s", rows[i].line);
         ck_assert_str_eq(s->name, rows[i].name);
         ck_assert_double_eq(s->number, rows[i].number);
     }
@@ -102,9 +102,9 @@ START_TEST(what_cannot_be_used_is_bad_and_says_why)
     };
 
     for (size_t i = 0; i < UM_ARRAY_LEN(lines); i++) {
-        const struct mconsole_notice *s = one(lines[i]);
+        const struct mconsole_signal *s = one(lines[i]);
 
-        ck_assert_msg(s->kind == MCONSOLE_NOTICE_BAD, "%s", lines[i]);
+        ck_assert_msg(s->kind == MCONSOLE_SIGNAL_BAD, "%s", lines[i]);
         ck_assert_ptr_nonnull(s->problem);
     }
 }
@@ -117,28 +117,28 @@ START_TEST(a_name_has_64_characters_at_most)
     memset(name, 'n', sizeof(name));
     name[64] = '\0';
     snprintf(line, sizeof(line), "METRIC %s 1", name);
-    ck_assert_int_eq(one(line)->kind, MCONSOLE_NOTICE_METRIC);
+    ck_assert_int_eq(one(line)->kind, MCONSOLE_SIGNAL_METRIC);
     ck_assert_str_eq(one(line)->name, name);
     name[64] = 'n';
     name[65] = '\0';
     snprintf(line, sizeof(line), "METRIC %s 1", name);
-    ck_assert_int_eq(one(line)->kind, MCONSOLE_NOTICE_BAD);
+    ck_assert_int_eq(one(line)->kind, MCONSOLE_SIGNAL_BAD);
 }
 END_TEST
 
 START_TEST(lines_end_in_newline_carriage_return_nul_or_the_end)
 {
     static const char text[] = "\n\nREADY=1\r\n\nSTATUS=x\0\nHEALTH=ok\0";
-    struct mconsole_notices all = MCONSOLE_NOTICES(text, sizeof(text));
-    struct mconsole_notice s;
+    struct mconsole_signals all = MCONSOLE_SIGNALS(text, sizeof(text));
+    struct mconsole_signal s;
 
-    ck_assert(mconsole_notice_next(&all, &s));
-    ck_assert_int_eq(s.kind, MCONSOLE_NOTICE_READY);
-    ck_assert(mconsole_notice_next(&all, &s));
+    ck_assert(mconsole_signal_next(&all, &s));
+    ck_assert_int_eq(s.kind, MCONSOLE_SIGNAL_READY);
+    ck_assert(mconsole_signal_next(&all, &s));
     ck_assert_str_eq(s.line, "STATUS=x");
-    ck_assert(mconsole_notice_next(&all, &s));
+    ck_assert(mconsole_signal_next(&all, &s));
     ck_assert_str_eq(s.line, "HEALTH=ok");
-    ck_assert(!mconsole_notice_next(&all, &s));
+    ck_assert(!mconsole_signal_next(&all, &s));
 }
 END_TEST
 
@@ -146,25 +146,25 @@ START_TEST(a_line_cut_off_by_the_kernel_is_not_believed)
 {
     static const char last[] = "METRIC x 12";
     char text[MCONSOLE_DATA_MAX];
-    struct mconsole_notices all;
-    struct mconsole_notice s;
+    struct mconsole_signals all;
+    struct mconsole_signal s;
     size_t first = sizeof(text) - strlen(last);
 
     memset(text, 'a', sizeof(text));
     text[first - 1] = '\n';
     memcpy(text + first, last, strlen(last));
-    all = MCONSOLE_NOTICES(text, sizeof(text));
-    ck_assert(mconsole_notice_next(&all, &s));
-    ck_assert_int_eq(s.kind, MCONSOLE_NOTICE_TEXT);
-    ck_assert(mconsole_notice_next(&all, &s));
-    ck_assert_int_eq(s.kind, MCONSOLE_NOTICE_BAD);
+    all = MCONSOLE_SIGNALS(text, sizeof(text));
+    ck_assert(mconsole_signal_next(&all, &s));
+    ck_assert_int_eq(s.kind, MCONSOLE_SIGNAL_TEXT);
+    ck_assert(mconsole_signal_next(&all, &s));
+    ck_assert_int_eq(s.kind, MCONSOLE_SIGNAL_BAD);
     ck_assert_ptr_nonnull(strstr(s.problem, "512"));
 
     text[sizeof(text) - 1] = '\n'; /* the same size, but the line is whole */
-    all = MCONSOLE_NOTICES(text, sizeof(text));
-    ck_assert(mconsole_notice_next(&all, &s));
-    ck_assert(mconsole_notice_next(&all, &s));
-    ck_assert_int_eq(s.kind, MCONSOLE_NOTICE_METRIC);
+    all = MCONSOLE_SIGNALS(text, sizeof(text));
+    ck_assert(mconsole_signal_next(&all, &s));
+    ck_assert(mconsole_signal_next(&all, &s));
+    ck_assert_int_eq(s.kind, MCONSOLE_SIGNAL_METRIC);
     ck_assert_double_eq(s.number, 1);
 }
 END_TEST
