@@ -16,7 +16,7 @@ static void ignore(um_unused enum um_code code, um_unused int32_t status,
 }
 
 enum um_code guest_mconsole_on(struct guest *g, enum mconsole_lane_kind kind, const char *command,
-                               int timeout_ms, bool urgent, mconsole_done_fn done, void *arg,
+                               int timeout_ms, unsigned flags, mconsole_done_fn done, void *arg,
                                struct um_error *err)
 {
     char dir[GUEST_PATH_SIZE], target[GUEST_PATH_SIZE], object[96];
@@ -31,15 +31,15 @@ enum um_code guest_mconsole_on(struct guest *g, enum mconsole_lane_kind kind, co
     if (!g->lanes[kind])
         return um_fail(err, UM_E_NO_RESOURCES, guest_object(g, object, sizeof(object)), NULL,
                        "out of memory");
-    return mconsole_lane_send(g->lanes[kind], command, timeout_ms, urgent, done ? done : ignore,
-                              arg, err);
+    return mconsole_lane_send(g->lanes[kind], command, timeout_ms, flags, done ? done : ignore, arg,
+                              err);
 }
 
 enum um_code guest_mconsole(struct guest *g, enum mconsole_verb verb, const char *command,
-                            int timeout_ms, bool urgent, mconsole_done_fn done, void *arg,
+                            int timeout_ms, unsigned flags, mconsole_done_fn done, void *arg,
                             struct um_error *err)
 {
-    return guest_mconsole_on(g, mconsole_verb_info(verb)->lane, command, timeout_ms, urgent, done,
+    return guest_mconsole_on(g, mconsole_verb_info(verb)->lane, command, timeout_ms, flags, done,
                              arg, err);
 }
 

@@ -1,6 +1,6 @@
 #include "umld/guest_signals.h"
 
-#include "mconsole/signal.h"
+#include "mconsole/signals.h"
 #include "umld/events.h"
 #include "umld/guest.h"
 #include "umld/json_text.h"

@@ -1,5 +1,5 @@
 /*
- * What a guest says about itself (mconsole/signal.h): its status, its health, its metrics and its
+ * What a guest says about itself (mconsole/signals.h): its status, its health, its metrics and its
  * wish to be rebooted or halted; and how much of that becomes events. docs/signals.md.
  *
  * umlmon keeps the last word of each kind and tells it to a new daemon. The health is stored as

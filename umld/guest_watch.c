@@ -230,8 +230,8 @@ static void ask(struct guest *g)
         return;
     *call = (struct ping_call){g->umld, g->id, w->round};
     /* One ping for the whole limit: a kernel that is stopped collects them, and not many fit. */
-    if (guest_mconsole_on(g, MCONSOLE_LANE_WATCH, "version", (int)limit_ms(g), false, answered,
-                          call, &err)) {
+    if (guest_mconsole_on(g, MCONSOLE_LANE_WATCH, "version", (int)limit_ms(g), 0, answered, call,
+                          &err)) {
         free(call);
         return;
     }

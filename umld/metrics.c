@@ -3,7 +3,7 @@
  * a table; what guests say of themselves (METRIC name value) is put behind `guest_`, so that none
  * of them can be taken for one of umld's.
  */
-#include "mconsole/signal.h"
+#include "mconsole/signals.h"
 #include "schemas/api_rows.h"
 #include "umld/events.h"
 #include "umld/guest.h"

@@ -4,7 +4,7 @@
  * notification and as a reply; replies are joined as a lane would, and what a notification says is
  * read line by line.
  */
-#include "mconsole/signal.h"
+#include "mconsole/signals.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -25,7 +25,8 @@ ORDINARY = 12345  # a uid that nobody has
 LIMIT = 120  # seconds; for every wait; what takes longer will not come
 BUILD = os.environ.get("UMLD_TEST_BUILD", "")
 
-LIBEXEC = {"umlmon": "", "umlinit": "", "libumlguard.so": "", "probe.cpio": "", "uml_watchdog": "compat/"}
+LIBEXEC = {"umlmon": "", "umlinit": "", "libumlguard.so": "", "probe.cpio": "", "uml_watchdog": "compat/",
+           "uml_mconsole": "compat/"}
 
 
 def missing():
@@ -202,6 +203,13 @@ class Daemon:
         return [pid for pid in pids() if pid not in (os.getpid(), self.process and self.process.pid) and needle in evidence(pid)]
 
     # ---- talking with it
+
+    def uml_mconsole(self, *words):
+        """The program with the old name; its exit status and output."""
+        reply = subprocess.run([self.folder + "/p/libexec/umld/compat/uml_mconsole", *words], env=self.environment,
+                               cwd=self.files, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, timeout=LIMIT,
+                               check=False, **self.as_user())
+        return reply.returncode, reply.stdout
 
     def ctl(self, *words, check=True, data=None, timeout=LIMIT + 30, text=True):
         reply = subprocess.run([self.umlctl, *words], env=self.environment, cwd=self.files, input=data,

@@ -13,7 +13,7 @@
 #ifndef VMCORE_MONITOR_MONITOR_H
 #define VMCORE_MONITOR_MONITOR_H
 
-#include "mconsole/signal.h"
+#include "mconsole/signals.h"
 #include "vmcore/base/str.h"
 #include "vmcore/monitor/config.h"
 #include "vmcore/monitor/conlog.h"

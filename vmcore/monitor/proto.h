@@ -69,7 +69,7 @@ struct mon_state {
 
 /*
  * Not from the guest but from umlmon's memory: the lines it last said of each kind
- * (mconsole/signal.h) in this boot, as one or more notifications. Sent to a new connection, and
+ * (mconsole/signals.h) in this boot, as one or more notifications. Sent to a new connection, and
  * after some were lost.
  */
 #define MON_NOTIFY_KEPT 256u

@@ -1,4 +1,4 @@
-#include "mconsole/signal.h"
+#include "mconsole/signals.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -6,8 +6,8 @@
  * uml(kernel): one write() is one notification; what is longer than 512 bytes is cut off there
  * without a word, so the last line of a full notification may be half a line.
  */
-#ifndef MCONSOLE_SIGNAL_H
-#define MCONSOLE_SIGNAL_H
+#ifndef MCONSOLE_SIGNALS_H
+#define MCONSOLE_SIGNALS_H
 
 #include "mconsole/wire.h"
 

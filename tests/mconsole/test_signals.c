@@ -1,7 +1,7 @@
 /*
  * The lines of a guest's notification.
  */
-#include "mconsole/signal.h"
+#include "mconsole/signals.h"
 
 #include <check.h>
 #include <stdio.h>
