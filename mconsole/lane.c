@@ -390,6 +390,11 @@ static enum um_code queue(struct mconsole_lane *lane, const char *command, int f
     return UM_OK;
 }
 
+int64_t mconsole_lane_answered_ns(const struct mconsole_lane *lane)
+{
+    return lane->answered_ns;
+}
+
 enum um_code mconsole_lane_send(struct mconsole_lane *lane, const char *command, int timeout_ms,
                                 unsigned flags, mconsole_done_fn done, void *arg,
                                 struct um_error *err)
@@ -402,11 +407,6 @@ enum um_code mconsole_lane_send_fd(struct mconsole_lane *lane, const char *comma
                                    struct um_error *err)
 {
     return queue(lane, command, fd, timeout_ms, 0, done, arg, err);
-}
-
-int64_t mconsole_lane_answered_ns(const struct mconsole_lane *lane)
-{
-    return lane->answered_ns;
 }
 
 void mconsole_lane_reset(struct mconsole_lane *lane)

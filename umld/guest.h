@@ -262,8 +262,8 @@ void guest_adopted_state(struct guest *g, const struct mon_state *s) um_nonnull(
 
 /* ---- guest_mconsole.c ---- */
 /*
- * Checked command on the verb's own lane. flags: MCONSOLE_* of mconsole/lane.h. done may be NULL:
- * the answer does not matter.
+ * Checked command on the verb's own lane, or on a given one. flags: MCONSOLE_* of mconsole/lane.h.
+ * done may be NULL: the answer does not matter.
  */
 enum um_code guest_mconsole(struct guest *g, enum mconsole_verb verb, const char *command,
                             int timeout_ms, unsigned flags, mconsole_done_fn done, void *arg,

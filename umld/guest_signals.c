@@ -45,18 +45,13 @@ bool guest_health_is(const struct guest *g, enum guest_health h)
 
 /* ---- what becomes an event ---- */
 
-static void tell_lost(struct guest *g, uint64_t count)
+void guest_signals_lost(struct guest *g, uint64_t count)
 {
     char text[24];
 
     snprintf(text, sizeof(text), "%" PRIu64, count);
     if (g->id)
         events_emit(g->umld, "guest.notify-lost", g->def.name, "count", text, NULL);
-}
-
-void guest_signals_lost(struct guest *g, uint64_t count)
-{
-    tell_lost(g, count);
 }
 
 static bool take_token(struct guest_signals *s)
@@ -81,7 +76,7 @@ static void tell_later(void *arg)
     struct guest *g = arg;
 
     if (g->signals.untold)
-        tell_lost(g, g->signals.untold);
+        guest_signals_lost(g, g->signals.untold);
     g->signals.untold = 0;
     tell_news(g);
 }
@@ -96,7 +91,8 @@ static void arm_tell(struct guest *g)
         um_timer_arm(s->tell, UM_SEC_NS);
 }
 
-bool guest_signals_may_tell(struct guest *g)
+/* May one more event be made of what this guest sends? False: it was counted. */
+static bool may_tell(struct guest *g)
 {
     if (take_token(&g->signals))
         return true;
@@ -171,7 +167,7 @@ static void take_health(struct guest *g, const struct mconsole_signal *line)
 static void refuse(struct guest *g, const char *line, const char *problem)
 {
     g->signals.bad++;
-    if (g->signals.bad_told || !guest_signals_may_tell(g))
+    if (g->signals.bad_told || !may_tell(g))
         return;
     g->signals.bad_told = true;
     events_emit(g->umld, "guest.signal-bad", g->def.name, "text", line, "problem", problem, NULL);
@@ -257,7 +253,7 @@ void guest_signals_take(struct guest *g, const char *data, size_t len, bool kept
         if (line.kind == MCONSOLE_SIGNAL_TEXT)
             um_buf_printf(&text, "%s%s", text.len ? "\n" : "", line.line);
     }
-    if (text.len && !text.failed && guest_signals_may_tell(g))
+    if (text.len && !text.failed && may_tell(g))
         events_emit(g->umld, "guest.notify", g->def.name, "text", text.data, NULL);
     um_buf_done(&text);
     tell_news(g);

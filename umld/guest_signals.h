@@ -51,8 +51,6 @@ void guest_signals_lost(struct guest *g, uint64_t count) um_nonnull(1);
 void guest_signals_reset(struct guest *g) um_nonnull(1);
 /* Free what it holds. */
 void guest_signals_done(struct guest *g) um_nonnull(1);
-/* May one more event be made of what this guest sends? False: it was counted as dropped. */
-bool guest_signals_may_tell(struct guest *g) um_nonnull(1) um_check;
 
 /* `ok`, `failing`; NULL for unknown. */
 const char *guest_health_name(enum guest_health h);

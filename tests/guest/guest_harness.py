@@ -25,7 +25,8 @@ ORDINARY = 12345  # a uid that nobody has
 LIMIT = 120  # seconds; for every wait; what takes longer will not come
 BUILD = os.environ.get("UMLD_TEST_BUILD", "")
 
-LIBEXEC = {"umlmon": "", "umlinit": "", "libumlguard.so": "", "probe.cpio": "", "uml_watchdog": "compat/"}
+LIBEXEC = {"umlmon": "", "umlinit": "", "libumlguard.so": "", "probe.cpio": "", "uml_watchdog": "compat/",
+           "uml_mconsole": "compat/"}
 
 
 def missing():
@@ -74,12 +75,11 @@ def stage_programs(folder):
     built = {}
     source = pathlib.Path(__file__).resolve().parents[2]
     for path in pathlib.Path(BUILD).glob("**/*"):
-        if path.name in LIBEXEC or (path.name in ("umld", "umlctl", "uml_mconsole") and path.is_file()):
+        if path.name in LIBEXEC or (path.name in ("umld", "umlctl") and path.is_file()):
             if "stage" not in path.parts and ".p" not in path.suffix and path.is_file():
                 built[path.name] = path
     for name in ("umld", "umlctl"):
         shutil.copy(built[name], folder + "/bin/")
-    shutil.copy(built["uml_mconsole"], folder + "/libexec/umld/compat/")
     for name, below in LIBEXEC.items():
         shutil.copy(built[name], f"{folder}/libexec/umld/{below}")
     shutil.copy(source / "images/build-image", folder + "/libexec/umld/")
