@@ -87,20 +87,25 @@ static enum um_code bind_unused_name(struct mconsole_endpoint *e, const char *di
 }
 
 static enum um_code make_socket(struct mconsole_endpoint *e, const char *dir, const char *prefix,
-                                struct um_error *err)
+                                mode_t mode, struct um_error *err)
 {
     int size = RECEIVE_BUFFER;
+    enum um_code code;
+    mode_t mask;
 
     e->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (e->fd < 0)
         return um_fail_errno(err, errno, dir, "cannot make the client socket");
     /* Best effort: long answers come in one burst, and what does not fit is lost. */
     (void)setsockopt(e->fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-    /* unix(7): bind gives the path the mode of the socket's own inode; a chmod of the path
-     * afterwards could be led elsewhere by the guest. */
-    if (fchmod(e->fd, 0600) < 0)
+    /* unix(7): bind gives the path the mode of the socket's own inode, less the umask; a chmod of
+     * the path afterwards could be led elsewhere by the guest. */
+    if (fchmod(e->fd, mode) < 0)
         return um_fail_errno(err, errno, dir, "cannot set the client socket's mode");
-    return bind_unused_name(e, dir, prefix, err);
+    mask = umask(0);
+    code = bind_unused_name(e, dir, prefix, err);
+    umask(mask);
+    return code;
 }
 
 /* dir is ours, what is below it is the guest's: only there symlinks are refused. */
@@ -162,13 +167,14 @@ static enum um_code connect_target(struct mconsole_endpoint *e, const char *dir,
 }
 
 enum um_code mconsole_endpoint_open(struct mconsole_endpoint *e, const char *dir,
-                                    const char *prefix, const char *target, struct um_error *err)
+                                    const char *prefix, const char *target, mode_t mode,
+                                    struct um_error *err)
 {
     enum um_code code;
 
     if (!e->swept)
         sweep(e, dir, prefix);
-    code = make_socket(e, dir, prefix, err);
+    code = make_socket(e, dir, prefix, mode, err);
     if (code == UM_OK)
         code = connect_target(e, dir, target, err);
     if (code)

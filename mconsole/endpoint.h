@@ -9,6 +9,8 @@
 #include "vmcore/base/error.h"
 #include "vmcore/base/fd.h"
 
+#include <sys/types.h>
+
 struct mconsole_endpoint {
     int fd;        /* bound and connected, or -1 */
     int target;    /* O_PATH of the kernel's socket: pins its inode, so identity can be compared */
@@ -24,13 +26,14 @@ struct mconsole_endpoint {
     }
 
 /*
- * Bind `<dir>/<prefix><number>` (mode 0600) and connect to target. The part of target below dir is
- * resolved without symlinks. UM_E_NOT_RUNNING: there is no live socket there. On failure nothing
- * stays open.
+ * Bind `<dir>/<prefix><number>` with this mode and connect to target. The kernel answers to that
+ * name: 0600 is enough if it runs as our user, else it is 0666 and dir keeps others away. The part
+ * of target below dir is resolved without symlinks. UM_E_NOT_RUNNING: there is no live socket
+ * there. On failure nothing stays open.
  */
 enum um_code mconsole_endpoint_open(struct mconsole_endpoint *e, const char *dir,
-                                    const char *prefix, const char *target, struct um_error *err)
-    um_nonnull(1, 2, 3, 4) um_check;
+                                    const char *prefix, const char *target, mode_t mode,
+                                    struct um_error *err) um_nonnull(1, 2, 3, 4) um_check;
 
 /* Close and unlink; the number is not used again. Fine when not open. */
 void mconsole_endpoint_close(struct mconsole_endpoint *e) um_nonnull(1);

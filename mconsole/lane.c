@@ -31,6 +31,7 @@ struct request {
 struct mconsole_lane {
     struct um_loop *loop;
     char *dir, *prefix, *target;
+    mode_t mode;
     struct mconsole_endpoint endpoint;
     struct um_watch *watch; /* on endpoint.fd, NULL when closed */
     struct um_timer *kick;  /* armed with 0: there is something to do */
@@ -62,7 +63,8 @@ static enum um_code ensure_connected(struct mconsole_lane *lane, struct um_error
 
     if (lane->watch)
         return UM_OK;
-    code = mconsole_endpoint_open(&lane->endpoint, lane->dir, lane->prefix, lane->target, err);
+    code = mconsole_endpoint_open(&lane->endpoint, lane->dir, lane->prefix, lane->target,
+                                  lane->mode, err);
     if (code)
         return code;
     lane->watch = um_watch_new(lane->loop, lane->endpoint.fd, UM_READ, on_ready, lane);
@@ -290,13 +292,14 @@ static void on_ready(um_unused int fd, unsigned ready, void *arg)
 /* ---- interface ---- */
 
 struct mconsole_lane *mconsole_lane_new(struct um_loop *loop, const char *dir, const char *prefix,
-                                        const char *target)
+                                        const char *target, mode_t mode)
 {
     struct mconsole_lane *lane = calloc(1, sizeof(*lane));
 
     if (!lane)
         return NULL;
     lane->loop = loop;
+    lane->mode = mode;
     lane->endpoint = MCONSOLE_ENDPOINT_INIT;
     lane->joined.max = MCONSOLE_REPLY_MAX;
     lane->dir = strdup(dir);

@@ -11,6 +11,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct mconsole_lane;
 
@@ -32,10 +33,12 @@ typedef void (*mconsole_done_fn)(enum um_code code, int32_t status, const char *
  * at the same path inside the sandbox: the kernel answers to a path). target: the guest's mconsole
  * socket. The directory is writable by a hostile guest: target is opened without following symlinks
  * (openat2) and connected through /proc/self/fd. Replies are accepted from the connected peer only.
- * Nothing is opened before the first request. NULL: no memory.
+ * mode: of the client socket (endpoint.h). Nothing is opened before the first request. NULL: no
+ * memory.
  */
 struct mconsole_lane *mconsole_lane_new(struct um_loop *loop, const char *dir, const char *prefix,
-                                        const char *target) um_nonnull(1, 2, 3, 4) um_check;
+                                        const char *target, mode_t mode)
+    um_nonnull(1, 2, 3, 4) um_check;
 
 /* Pending requests are answered UM_E_CANCELLED first. */
 void mconsole_lane_free(struct mconsole_lane *lane);

@@ -4,7 +4,7 @@
  */
 #include "schemas/api_rows.h"
 #include "umld/events.h"
-#include "umld/guest.h"
+#include "umld/guest_ids.h"
 #include "umld/jobs.h"
 #include "umld/request.h"
 #include "vmcore/base/log.h"
@@ -123,7 +123,7 @@ void api_guest_create(struct umld *umld, struct api_call *call, const json_t *pa
         count) {
         refuse_definition(call, name, errors, count);
     } else {
-        guest_definition_check_files(&def, errors, PROBLEMS_MAX, &count);
+        guest_definition_check_files(&def, guest_ids_any(umld), errors, PROBLEMS_MAX, &count);
         if (count) {
             refuse_definition(call, name, errors, count);
         } else if (flag_of(params, "dryRun") && !guest_find(umld, def.name)) {
@@ -159,8 +159,8 @@ static bool revision_fits(struct guest *g, struct api_call *call, const json_t *
     return false;
 }
 
-static size_t apply_changes(struct guest_definition *def, const json_t *params,
-                            struct um_error *errors)
+static size_t apply_changes(const struct umld *umld, struct guest_definition *def,
+                            const json_t *params, struct um_error *errors)
 {
     const json_t *item;
     size_t i, count = 0;
@@ -178,7 +178,7 @@ static size_t apply_changes(struct guest_definition *def, const json_t *params,
     if (!count)
         guest_definition_check(def, errors, PROBLEMS_MAX, &count);
     if (!count)
-        guest_definition_check_files(def, errors, PROBLEMS_MAX, &count);
+        guest_definition_check_files(def, guest_ids_any(umld), errors, PROBLEMS_MAX, &count);
     return count;
 }
 
@@ -207,7 +207,7 @@ void api_guest_update(struct umld *umld, struct api_call *call, const json_t *pa
         api_reply_error(call, &errors[0]);
         return;
     }
-    count = apply_changes(&def, params, errors);
+    count = apply_changes(umld, &def, params, errors);
     changed = !count && !same_definition(&def, &g->def);
     if (changed && !flag_of(params, "dryRun") && guest_redefine(g, &def, &errors[0]))
         count = 1;

@@ -8,7 +8,7 @@
 #include "umld/db.h"
 #include "umld/events.h"
 #include "umld/failpoint.h"
-#include "umld/guest.h"
+#include "umld/guest_ids.h"
 #include "umld/images.h"
 #include "umld/jobs.h"
 #include "umld/kernels.h"
@@ -157,16 +157,29 @@ static enum um_code make_inner_directories(const struct umld *umld, struct um_er
     return code ? code : um_mkdir_parents(path, 0700, err);
 }
 
-static enum um_code become(struct umld *umld, const char *user, struct um_error *err)
+/* What root has to do for umld before it becomes somebody else. */
+static enum um_code set_guests_apart(struct umld *umld, const struct umld_options *o,
+                                     const struct passwd *pw, struct um_error *err)
 {
-    struct passwd *pw = getpwnam(user);
+    uid_t uid = pw ? pw->pw_uid : geteuid();
+    gid_t gid = pw ? pw->pw_gid : getegid();
 
-    if (!pw) {
+    return guest_ids_open(umld, &o->guest_uids, uid, gid, err);
+}
+
+static enum um_code become(struct umld *umld, const struct umld_options *o, struct um_error *err)
+{
+    const char *user = o->user;
+    struct passwd *pw = user ? getpwnam(user) : NULL;
+    enum um_code code;
+
+    if (user && !pw) {
         um_fail(err, UM_E_BAD_CONFIG, user, NULL, "there is no such user");
         return um_hint(err, "create it: useradd --system --home-dir /var/lib/umld %s", user);
     }
-    if (geteuid() == pw->pw_uid)
-        return UM_OK;
+    code = set_guests_apart(umld, o, pw, err);
+    if (code || !pw || geteuid() == pw->pw_uid)
+        return code;
     if (chown(umld->paths.run_dir, pw->pw_uid, pw->pw_gid) < 0 ||
         chown(umld->paths.state_dir, pw->pw_uid, pw->pw_gid) < 0 ||
         initgroups(user, pw->pw_gid) < 0 || setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) < 0 ||
@@ -240,8 +253,8 @@ enum um_code umld_start(const struct umld_options *options, struct umld **ret, s
     umask(077);
     raise_limits();
     code = make_top_directories(umld, options->user, err);
-    if (!code && options->user)
-        code = become(umld, options->user, err);
+    if (!code)
+        code = become(umld, options, err);
     if (!code)
         code = make_inner_directories(umld, err);
     if (!code)
@@ -313,6 +326,7 @@ void umld_free(struct umld *umld)
     events_free(umld->events);
     settings_free(umld->settings);
     db_close(umld->db);
+    guest_ids_close(umld);
     um_timer_free(umld->retry);
     um_loop_free(umld->loop);
     um_fd_close(&umld->lock_fd);

@@ -24,9 +24,9 @@ enum um_code guest_mconsole(struct guest *g, enum mconsole_verb verb, const char
         return um_fail(err, UM_E_NOT_RUNNING, guest_object(g, object, sizeof(object)), NULL,
                        "is not running");
     if (!g->lanes[kind])
-        g->lanes[kind] =
-            mconsole_lane_new(g->umld->loop, guest_path(g, GUEST_PATH_INNER, dir),
-                              lane_prefix[kind], guest_path(g, GUEST_PATH_MCONSOLE, target));
+        g->lanes[kind] = mconsole_lane_new(
+            g->umld->loop, guest_path(g, GUEST_PATH_INNER, dir), lane_prefix[kind],
+            guest_path(g, GUEST_PATH_MCONSOLE, target), g->uid ? 0666 : 0600);
     if (!g->lanes[kind])
         return um_fail(err, UM_E_NO_RESOURCES, guest_object(g, object, sizeof(object)), NULL,
                        "out of memory");

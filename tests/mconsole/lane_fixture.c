@@ -71,7 +71,7 @@ void fixture_setup(void)
     fx.loop = um_loop_new();
     ck_assert_ptr_nonnull(fx.loop);
     server_open();
-    fx.lane = mconsole_lane_new(fx.loop, fx.dir, "q", fx.target);
+    fx.lane = mconsole_lane_new(fx.loop, fx.dir, "q", fx.target, 0600);
     ck_assert_ptr_nonnull(fx.lane);
 }
 

@@ -53,7 +53,7 @@ static int run(const char *dir, const char *target, const char *command, int tim
 {
     struct outcome o = {.loop = um_loop_new(), .code = UM_E_INTERNAL};
     struct um_error err = UM_ERROR_INIT;
-    struct mconsole_lane *lane = o.loop ? mconsole_lane_new(o.loop, dir, "q", target) : NULL;
+    struct mconsole_lane *lane = o.loop ? mconsole_lane_new(o.loop, dir, "q", target, 0600) : NULL;
 
     if (!lane)
         return 1;

@@ -160,7 +160,7 @@ START_TEST(a_symlinked_umid_directory_is_refused)
     server_close();
     snprintf(fx.target, sizeof(fx.target), "%s/uml/mconsole", fx.dir);
     server_open();
-    fx.lane = mconsole_lane_new(fx.loop, fx.dir, "q", fx.target);
+    fx.lane = mconsole_lane_new(fx.loop, fx.dir, "q", fx.target, 0600);
     send_ok("a", 2000, false);
     run_until_done(1);
     expect(0, UM_E_NOT_RUNNING, "symbolic link");
@@ -333,7 +333,7 @@ START_TEST(a_directory_too_deep_for_a_socket_is_said_so)
     deep[n] = '/';
     deep[110] = '\0';
     ck_assert_int_eq(mkdir(deep, 0700), 0);
-    fx.lane = mconsole_lane_new(fx.loop, deep, "q", fx.target);
+    fx.lane = mconsole_lane_new(fx.loop, deep, "q", fx.target, 0600);
     send_ok("a", 2000, false);
     run_until_done(1);
     expect(0, UM_E_INVALID, "107 bytes");
