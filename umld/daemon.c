@@ -4,6 +4,7 @@
  * events, send replies.
  */
 #include "umld/balance.h"
+#include "umld/cgroup.h"
 #include "umld/child.h"
 #include "umld/db.h"
 #include "umld/events.h"
@@ -157,6 +158,19 @@ static enum um_code make_inner_directories(const struct umld *umld, struct um_er
     return code ? code : um_mkdir_parents(path, 0700, err);
 }
 
+/* Named after the run directory: the next umld there finds what this one made. */
+static enum um_code find_cgroups(struct umld *umld, struct um_error *err)
+{
+    uint32_t hash = 2166136261u;
+    char name[24];
+
+    for (const char *p = umld->paths.run_dir; *p; p++)
+        hash = (hash ^ (unsigned char)*p) * 16777619u;
+    snprintf(name, sizeof(name), "umld-%08x", hash);
+    umld->cgroups = cgroups_new("/proc/self", name);
+    return umld->cgroups ? UM_OK : um_fail(err, UM_E_NO_RESOURCES, "umld", NULL, "out of memory");
+}
+
 /* What root has to do for umld before it becomes somebody else. */
 static enum um_code set_guests_apart(struct umld *umld, const struct umld_options *o,
                                      const struct passwd *pw, struct um_error *err)
@@ -164,6 +178,8 @@ static enum um_code set_guests_apart(struct umld *umld, const struct umld_option
     uid_t uid = pw ? pw->pw_uid : geteuid();
     gid_t gid = pw ? pw->pw_gid : getegid();
 
+    if (umld->system)
+        cgroups_prepare(umld->cgroups, uid, gid);
     return guest_ids_open(umld, &o->guest_uids, uid, gid, err);
 }
 
@@ -252,7 +268,9 @@ enum um_code umld_start(const struct umld_options *options, struct umld **ret, s
     umld->started_ns = um_clock_wall_ns();
     umask(077);
     raise_limits();
-    code = make_top_directories(umld, options->user, err);
+    code = find_cgroups(umld, err);
+    if (!code)
+        code = make_top_directories(umld, options->user, err);
     if (!code)
         code = become(umld, options, err);
     if (!code)
@@ -327,6 +345,7 @@ void umld_free(struct umld *umld)
     settings_free(umld->settings);
     db_close(umld->db);
     guest_ids_close(umld);
+    cgroups_free(umld->cgroups);
     um_timer_free(umld->retry);
     um_loop_free(umld->loop);
     um_fd_close(&umld->lock_fd);

@@ -248,6 +248,21 @@ void guest_drop_exit_record(struct guest *g) um_nonnull(1);
  */
 int guest_dir_kill(const struct umld *umld, const char *dir) um_nonnull(1, 2);
 
+/* ---- guest_cgroup.c ---- */
+/*
+ * Control groups with the limits of g's definition, and in system mode with some it does not name;
+ * none without limits. What is to be joined is appended to ret (order.h). Its run directory must be
+ * there.
+ */
+enum um_code guest_cgroup_make(struct guest *g, struct um_strv *ret, struct um_error *err)
+    um_nonnull(1, 2) um_check;
+/* Those noted in a run directory whose guest is proven dead. */
+void guest_cgroup_remove(const char *guest_dir) um_nonnull(1);
+/* Did the host kill something of it for want of memory? Before they are removed. */
+bool guest_cgroup_starved(const struct guest *g) um_nonnull(1);
+/* After adoption: groups that belong to no living guest go. */
+void guest_cgroups_sweep(struct umld *umld) um_nonnull(1);
+
 /* ---- guest_adopt.c ---- */
 void guests_adopt(struct umld *umld) um_nonnull(1);
 void guests_adopt_done(struct umld *umld) um_nonnull(1);

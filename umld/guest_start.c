@@ -3,6 +3,7 @@
  * be), directories made, the launch order written; then, after a commit, the monitor is spawned.
  */
 #include "umld/balance.h"
+#include "umld/cgroup.h"
 #include "umld/failpoint.h"
 #include "umld/guest_ids.h"
 #include "umld/kernels.h"
@@ -24,6 +25,7 @@
 
 struct launch_plan {
     struct um_buf order;
+    bool gate; /* it joins control groups, and first the one of cgroups_gate() */
 };
 
 void guest_plan_free(struct guest *g)
@@ -72,6 +74,25 @@ static enum um_code make_directories(const struct guest *g, struct um_error *err
     return code;
 }
 
+/* What the order names is there, and the guest's. */
+static enum um_code write_words(struct guest *g, const struct launch_kernel *kernel,
+                                const struct launch_paths *paths, struct launch_options *options,
+                                struct um_error *err)
+{
+    struct um_strv cgroups = {NULL, 0};
+    enum um_code code = guest_cgroup_make(g, &cgroups, err);
+
+    if (!code && g->uid)
+        code = guest_files_give(g, kernel, options->disks, err);
+    options->cgroups = (const char *const *)cgroups.v;
+    g->plan->gate = um_strv_contains(&cgroups, ORDER_CGROUP_GATE);
+    if (!code)
+        code = launch_order(&g->def, kernel, paths, options, &g->plan->order, err);
+    options->cgroups = NULL;
+    um_strv_done(&cgroups);
+    return code;
+}
+
 static enum um_code fill_order(struct guest *g, const struct launch_kernel *kernel,
                                struct launch_options *options, struct um_error *err)
 {
@@ -94,10 +115,7 @@ static enum um_code fill_order(struct guest *g, const struct launch_kernel *kern
     if (!launch_disks_read(&g->def, &disks))
         return um_fail(err, UM_E_NO_RESOURCES, g->def.name, NULL, "out of memory");
     options->disks = &disks;
-    if (g->uid)
-        code = guest_files_give(g, kernel, &disks, err);
-    if (!code)
-        code = launch_order(&g->def, kernel, &paths, options, &g->plan->order, err);
+    code = write_words(g, kernel, &paths, options, err);
     options->disks = NULL;
     launch_disks_done(&disks);
     return code;
@@ -241,6 +259,8 @@ static enum um_code spawn_monitor(struct guest *g, struct um_error *err)
     fds[count++] = (struct um_fd_map){listener, ORDER_LISTEN_FD};
     if (g->uid)
         fds[count++] = (struct um_fd_map){guest_ids_userns(g->umld), ORDER_USERNS_FD};
+    if (g->plan->gate)
+        fds[count++] = (struct um_fd_map){cgroups_gate(g->umld->cgroups), ORDER_CGROUP_FD};
     code = um_spawn(
         &(struct um_spawn){
             .argv = argv, .fds = fds, .fd_count = count, .keep_stderr = true, .new_session = true},

@@ -201,12 +201,14 @@ void guest_release(struct guest *g)
 {
     char path[GUEST_PATH_SIZE];
 
+    g->end.starved = guest_cgroup_starved(g);
     monitor_close(g);
     guest_lanes_close(g);
     guest_plan_free(g);
     guest_slot_release(g);
     guest_files_take_back(g);
-    if (!guest_tree_remove(g->umld, guest_path(g, GUEST_PATH_DIR, path)))
+    guest_cgroup_remove(guest_path(g, GUEST_PATH_DIR, path));
+    if (!guest_tree_remove(g->umld, path))
         um_log(UM_LOG_WARNING, "guest %s: cannot remove %s", g->def.name, path);
     g->monitor_pid = g->main_pid = 0;
     g->cpu = -1;

@@ -81,7 +81,9 @@ const char *policy_cause(const struct policy_end *e, char *buf, size_t size)
 
     switch (e->kind) {
     case POLICY_END_EXIT:
-        if (e->timed_out && !e->panicked)
+        if (e->starved && !e->stopping)
+            snprintf(buf, size, "killed by the host: its memory limit (limit:memory) was reached");
+        else if (e->timed_out && !e->panicked)
             snprintf(buf, size, "%s", text ? text : "not ready in time");
         else if (e->stopping && !e->panicked)
             snprintf(buf, size, "%s", policy_end_clean(e) ? "stopped" : "killed");
