@@ -80,6 +80,35 @@ static const struct row {
     {LIMIT_IO, "blkio.throttle.write_bps_device", NULL, put_rate, false},
 };
 
+static void add_lines(const struct row *row, struct setting *s, const dev_t *disks,
+                      size_t disk_count, struct cgroup_line *ret, size_t *count)
+{
+    const char *file = s->v2 ? row->v2 : row->v1;
+    size_t times = row->limit == LIMIT_IO ? disk_count : 1;
+
+    for (size_t i = 0; file && i < times && *count < CGROUP_LINES_MAX; i++) {
+        struct cgroup_line *line = &ret[(*count)++];
+
+        *line = (struct cgroup_line){.file = file, .optional = row->optional};
+        s->disk = row->limit == LIMIT_IO ? disks[i] : 0;
+        row->format(s, line->text, sizeof(line->text));
+    }
+}
+
+size_t cgroup_lines(bool v2, const struct guest_limits *limits, const dev_t *disks,
+                    size_t disk_count, struct cgroup_line ret[CGROUP_LINES_MAX])
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < UM_ARRAY_LEN(rows); i++) {
+        struct setting s = {.value = limits->value[rows[i].limit], .v2 = v2};
+
+        if (s.value)
+            add_lines(&rows[i], &s, disks, disk_count, ret, &count);
+    }
+    return count;
+}
+
 int cgroup_write(const char *dir, const char *file, const char *text)
 {
     char path[PATH_MAX + 64];
@@ -116,39 +145,27 @@ uint64_t cgroup_starved(const char *dir)
     return n;
 }
 
-static enum um_code apply_row(const struct row *row, const char *dir, struct setting *s,
-                              const dev_t *disks, size_t disk_count, struct um_error *err)
-{
-    const char *file = s->v2 ? row->v2 : row->v1;
-    size_t times = row->limit == LIMIT_IO ? disk_count : 1;
-
-    for (size_t i = 0; file && i < times; i++) {
-        char text[96];
-        int errnum;
-
-        s->disk = row->limit == LIMIT_IO ? disks[i] : 0;
-        row->format(s, text, sizeof(text));
-        errnum = cgroup_write(dir, file, text);
-        if (errnum && !(row->optional && (errnum == ENOENT || errnum == EOPNOTSUPP)))
-            return um_fail_errno(err, errnum, "limit", "%s cannot be written to %s/%s", text, dir,
-                                 file);
-    }
-    return UM_OK;
-}
-
 static enum um_code apply(const struct cgroups *c, int place, const char *dir,
                           const struct guest_limits *limits, const dev_t *disks, size_t disk_count,
                           struct um_error *err)
 {
-    enum um_code code = UM_OK;
+    struct cgroup_line lines[CGROUP_LINES_MAX];
+    struct guest_limits held = *limits;
+    size_t count;
 
-    for (size_t i = 0; i < UM_ARRAY_LEN(rows) && !code; i++) {
-        struct setting s = {.value = limits->value[rows[i].limit], .v2 = place == PLACE_V2};
+    for (int i = 0; i < LIMIT_COUNT; i++)
+        if (c->at[i] != place)
+            held.value[i] = 0;
+    count = cgroup_lines(place == PLACE_V2, &held, disks, disk_count, lines);
+    for (size_t i = 0; i < count; i++) {
+        const struct cgroup_line *l = &lines[i];
+        int errnum = cgroup_write(dir, l->file, l->text);
 
-        if (s.value && c->at[rows[i].limit] == place)
-            code = apply_row(&rows[i], dir, &s, disks, disk_count, err);
+        if (errnum && !(l->optional && (errnum == ENOENT || errnum == EOPNOTSUPP)))
+            return um_fail_errno(err, errnum, "limit", "%s cannot be written to %s/%s", l->text,
+                                 dir, l->file);
     }
-    return code;
+    return UM_OK;
 }
 
 static enum um_code make_one(struct cgroups *c, int place, const char *guest, struct um_strv *ret,

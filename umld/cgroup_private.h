@@ -1,5 +1,5 @@
 /*
- * Between cgroup_place.c and cgroup.c; nobody else includes this.
+ * Between cgroup_place.c and cgroup.c, and for their test; nobody else includes this.
  */
 #ifndef UMLD_CGROUP_PRIVATE_H
 #define UMLD_CGROUP_PRIVATE_H
@@ -22,6 +22,20 @@ struct cgroups {
     char text[LIMIT_COUNT][320]; /* where, or why not */
     int gate;
 };
+
+/* What one file of a group is told. */
+struct cgroup_line {
+    const char *file;
+    char text[96];
+    bool optional; /* the file may be missing */
+};
+
+enum { CGROUP_LINES_MAX = 128 };
+
+/* In the order in which they have to be written. Returns how many. */
+size_t cgroup_lines(bool v2, const struct guest_limits *limits, const dev_t *disks,
+                    size_t disk_count, struct cgroup_line ret[CGROUP_LINES_MAX])
+    um_nonnull(2, 5) um_check;
 
 /* 0 or an errno. */
 int cgroup_write(const char *dir, const char *file, const char *text) um_nonnull(1, 2, 3);

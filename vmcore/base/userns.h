@@ -36,7 +36,8 @@ int um_userns_enter(int fd) um_check;
 /*
  * In a child process that has entered the namespace: one more below it, where our user is 0, with
  * all capabilities, and id (of the range, uid and gid) itself. Nobody else exists there. Returns 0
- * or an errno.
+ * or an errno: EACCES in a process that changed its user without an exec (prctl(2),
+ * PR_SET_DUMPABLE).
  */
 int um_userns_nest(uint32_t id) um_check;
 
