@@ -168,13 +168,12 @@ static enum um_code apply(const struct cgroups *c, int place, const char *dir,
     return UM_OK;
 }
 
-static enum um_code make_one(struct cgroups *c, int place, const char *guest, struct um_strv *ret,
-                             struct um_error *err)
+static enum um_code make_one(struct cgroups *c, int place, const char *guest, uint64_t life,
+                             struct um_strv *ret, struct um_error *err)
 {
     char dir[PATH_MAX];
 
-    snprintf(dir, sizeof(dir), "%s/" GROUP_PREFIX "%s", c->places[place].dir, guest);
-    (void)cgroup_remove(dir);
+    snprintf(dir, sizeof(dir), "%s/" GROUP_PREFIX "%s.%" PRIu64, c->places[place].dir, guest, life);
     if (mkdir(dir, 0755) < 0)
         return um_fail_errno(err, errno, dir, "cannot make the control group");
     if (um_strv_add(ret, dir))
@@ -209,16 +208,16 @@ static bool wanted(const struct cgroups *c, int place, const struct guest_limits
     return false;
 }
 
-enum um_code cgroup_make(struct cgroups *c, const char *guest, const struct guest_limits *limits,
-                         const dev_t *disks, size_t disk_count, struct um_strv *ret,
-                         struct um_error *err)
+enum um_code cgroup_make(struct cgroups *c, const char *guest, uint64_t life,
+                         const struct guest_limits *limits, const dev_t *disks, size_t disk_count,
+                         struct um_strv *ret, struct um_error *err)
 {
     enum um_code code = check_held(c, limits, err);
 
     for (int i = 0; i < PLACE_COUNT && !code; i++) {
         if (!wanted(c, i, limits))
             continue;
-        code = make_one(c, i, guest, ret, err);
+        code = make_one(c, i, guest, life, ret, err);
         if (!code)
             code = apply(c, i, ret->v[ret->n - 1], limits, disks, disk_count, err);
     }
@@ -227,21 +226,34 @@ enum um_code cgroup_make(struct cgroups *c, const char *guest, const struct gues
     return code;
 }
 
-void cgroups_sweep(const struct cgroups *c, bool (*keep)(const char *guest, void *arg), void *arg)
+/* `guest-NAME.LIFE`; false: something else. */
+static bool guest_of(const char *entry, char *ret, size_t size)
 {
+    const char *dot = strrchr(entry, '.');
+
+    if (!um_str_starts(entry, GROUP_PREFIX) || !dot)
+        return false;
+    entry += strlen(GROUP_PREFIX);
+    return dot > entry && (size_t)snprintf(ret, size, "%.*s", (int)(dot - entry), entry) < size;
+}
+
+int cgroups_sweep(const struct cgroups *c,
+                  bool (*keep)(const char *guest, const char *dir, void *arg), void *arg)
+{
+    int left = 0;
+
     for (size_t i = 0; i < PLACE_COUNT; i++) {
         DIR *d = c->places[i].dir ? opendir(c->places[i].dir) : NULL;
-        char dir[PATH_MAX + 260];
+        char dir[PATH_MAX + 260], guest[256];
         struct dirent *e;
 
         while (d && (e = readdir(d))) {
-            if (!um_str_starts(e->d_name, GROUP_PREFIX) ||
-                keep(e->d_name + strlen(GROUP_PREFIX), arg))
-                continue;
             snprintf(dir, sizeof(dir), "%s/%s", c->places[i].dir, e->d_name);
-            (void)cgroup_remove(dir);
+            if (guest_of(e->d_name, guest, sizeof(guest)) && !keep(guest, dir, arg))
+                left += !cgroup_remove(dir);
         }
         if (d)
             closedir(d);
     }
+    return left;
 }

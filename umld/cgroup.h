@@ -43,22 +43,27 @@ bool cgroups_any(const struct cgroups *c) um_nonnull(1);
 int cgroups_gate(const struct cgroups *c) um_nonnull(1);
 
 /*
- * Groups of one guest with these limits, empty ones of a former life taken away. disks: whole block
- * devices LIMIT_IO is for. Appends the directories to join to ret. UM_E_UNSUPPORTED: a limit cannot
- * be held here. On failure nothing of it is left.
+ * Groups of one guest with these limits. life: makes the name another one than that of its former
+ * life, which may not be gone yet. disks: whole block devices LIMIT_IO is for. Appends the
+ * directories to join to ret. UM_E_UNSUPPORTED: a limit cannot be held here. On failure nothing of
+ * it is left.
  */
-enum um_code cgroup_make(struct cgroups *c, const char *guest, const struct guest_limits *limits,
-                         const dev_t *disks, size_t disk_count, struct um_strv *ret,
-                         struct um_error *err) um_nonnull(1, 2, 3, 6) um_check;
+enum um_code cgroup_make(struct cgroups *c, const char *guest, uint64_t life,
+                         const struct guest_limits *limits, const dev_t *disks, size_t disk_count,
+                         struct um_strv *ret, struct um_error *err) um_nonnull(1, 2, 4, 7) um_check;
 
-/* Take one away; what still lives in it is killed where the host can do that at once. */
+/*
+ * Take one away; what still lives in it is killed where the host can do that at once. False: a dead
+ * process in it has not been reaped yet, or errno says what else is wrong.
+ */
 bool cgroup_remove(const char *dir) um_nonnull(1);
 
 /* Processes the host killed because a group had no memory left; 0 also if that cannot be told. */
 uint64_t cgroup_starved(const char *dir) um_nonnull(1);
 
-/* Remove groups of guests for which keep says no. */
-void cgroups_sweep(const struct cgroups *c, bool (*keep)(const char *guest, void *arg), void *arg)
+/* Remove groups of guests for which keep says no. Returns how many could not be removed. */
+int cgroups_sweep(const struct cgroups *c,
+                  bool (*keep)(const char *guest, const char *dir, void *arg), void *arg)
     um_nonnull(1, 2);
 
 #endif

@@ -154,8 +154,13 @@ static enum um_code make_inner_directories(const struct umld *umld, struct um_er
 
     snprintf(path, sizeof(path), "%s/g", umld->paths.run_dir);
     code = um_mkdir_parents(path, 0700, err);
+    /* Guests without a sandbox walk through it to their own; what is in it is each closed. */
+    if (!code && chmod(path, guest_ids_any(umld) ? 0711 : 0700) < 0)
+        code = um_fail_errno(err, errno, path, "cannot set its mode");
+    if (code)
+        return code;
     snprintf(path, sizeof(path), "%s/guests", umld->paths.state_dir);
-    return code ? code : um_mkdir_parents(path, 0700, err);
+    return um_mkdir_parents(path, 0700, err);
 }
 
 /* Named after the run directory: the next umld there finds what this one made. */
@@ -346,6 +351,7 @@ void umld_free(struct umld *umld)
     db_close(umld->db);
     guest_ids_close(umld);
     cgroups_free(umld->cgroups);
+    um_timer_free(umld->sweep);
     um_timer_free(umld->retry);
     um_loop_free(umld->loop);
     um_fd_close(&umld->lock_fd);

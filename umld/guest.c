@@ -62,7 +62,7 @@ static void remove_directories(const struct guest *g)
     char path[GUEST_PATH_SIZE];
 
     guest_files_take_back(g);
-    guest_cgroup_remove(guest_path(g, GUEST_PATH_DIR, path));
+    guest_cgroup_remove(g->umld, guest_path(g, GUEST_PATH_DIR, path));
     guest_tree_remove(g->umld, path);
     um_remove_tree(guest_path(g, GUEST_PATH_STATE, path));
 }

@@ -257,10 +257,10 @@ int guest_dir_kill(const struct umld *umld, const char *dir) um_nonnull(1, 2);
 enum um_code guest_cgroup_make(struct guest *g, struct um_strv *ret, struct um_error *err)
     um_nonnull(1, 2) um_check;
 /* Those noted in a run directory whose guest is proven dead. */
-void guest_cgroup_remove(const char *guest_dir) um_nonnull(1);
+void guest_cgroup_remove(struct umld *umld, const char *guest_dir) um_nonnull(1, 2);
 /* Did the host kill something of it for want of memory? Before they are removed. */
 bool guest_cgroup_starved(const struct guest *g) um_nonnull(1);
-/* After adoption: groups that belong to no living guest go. */
+/* Groups that no run directory notes go, now or a little later. */
 void guest_cgroups_sweep(struct umld *umld) um_nonnull(1);
 
 /* ---- guest_adopt.c ---- */

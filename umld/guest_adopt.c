@@ -135,7 +135,7 @@ static void begin_again(struct guest *g)
 
     guest_drop_exit_record(g);
     guest_path(g, GUEST_PATH_DIR, path);
-    guest_cgroup_remove(path);
+    guest_cgroup_remove(g->umld, path);
     guest_tree_remove(g->umld, path);
     if (g->state == GUEST_STOPPED || g->state == GUEST_FAILED)
         return;
@@ -244,7 +244,7 @@ static void orphan_check(void *arg)
         return;
     }
     um_log(UM_LOG_NOTICE, "removed the run directory %s, which belonged to no guest", o->dir);
-    guest_cgroup_remove(o->dir);
+    guest_cgroup_remove(o->umld, o->dir);
     if (!guest_tree_remove(o->umld, o->dir))
         um_log(UM_LOG_WARNING, "%s: cannot be removed", o->dir);
     orphan_free(o);
@@ -305,11 +305,10 @@ void guests_adopt(struct umld *umld)
     sweep(umld, root, true);
     snprintf(root, sizeof(root), "%s/g", umld->paths.run_dir);
     /* A guest whose row could not be read is not unknown: it must not be ended. */
-    if (umld->unread_guests) {
+    if (umld->unread_guests == 0)
+        sweep(umld, root, false);
+    else
         um_log(UM_LOG_WARNING, "%d stored guests cannot be read: run directories are left alone",
                umld->unread_guests);
-        return;
-    }
-    sweep(umld, root, false);
     guest_cgroups_sweep(umld);
 }

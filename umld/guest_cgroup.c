@@ -4,6 +4,7 @@
  */
 #include "umld/cgroup.h"
 #include "umld/guest_ids.h"
+#include "vmcore/base/clock.h"
 #include "vmcore/base/fd.h"
 #include "vmcore/base/log.h"
 #include "vmcore/monitor/order.h"
@@ -160,7 +161,7 @@ enum um_code guest_cgroup_make(struct guest *g, struct um_strv *ret, struct um_e
     if (limits.value[LIMIT_IO])
         code = find_disks(&g->def, &disks, err);
     if (!code)
-        code = cgroup_make(c, g->def.name, &limits, disks.list, disks.count, ret, err);
+        code = cgroup_make(c, g->def.name, g->boot + 1, &limits, disks.list, disks.count, ret, err);
     if (!code)
         code = write_note(g, ret, err);
     if (!code && cgroups_gate(c) >= 0 && !um_strv_add(ret, ORDER_CGROUP_GATE))
@@ -169,6 +170,8 @@ enum um_code guest_cgroup_make(struct guest *g, struct um_strv *ret, struct um_e
 }
 
 /* ---- taken away ---- */
+
+static void sweep_later(struct umld *umld);
 
 static void each_group(const char *guest_dir, void (*fn)(const char *dir, void *arg), void *arg)
 {
@@ -182,15 +185,18 @@ static void each_group(const char *guest_dir, void (*fn)(const char *dir, void *
     free(text);
 }
 
-static void remove_one(const char *dir, um_unused void *arg)
+static void remove_one(const char *dir, void *arg)
 {
-    if (!cgroup_remove(dir))
-        um_log(UM_LOG_WARNING, "control group %s cannot be removed: %m", dir);
+    *(int *)arg += !cgroup_remove(dir);
 }
 
-void guest_cgroup_remove(const char *guest_dir)
+void guest_cgroup_remove(struct umld *umld, const char *guest_dir)
 {
-    each_group(guest_dir, remove_one, NULL);
+    int left = 0;
+
+    each_group(guest_dir, remove_one, &left);
+    if (left)
+        sweep_later(umld);
 }
 
 static void count_starved(const char *dir, void *arg)
@@ -207,14 +213,60 @@ bool guest_cgroup_starved(const struct guest *g)
     return n > 0;
 }
 
-static bool has_process(const char *name, void *arg)
-{
-    struct guest *g = guest_find(arg, name);
+/* ---- what could not be removed at once ---- */
 
-    return g && guest_state_info(g->state)->has_process;
+enum { SWEEP_MS = 500, SWEEPS_MAX = 120 };
+
+struct search {
+    const char *dir;
+    bool found;
+};
+
+static void compare(const char *dir, void *arg)
+{
+    struct search *s = arg;
+
+    s->found = s->found || strcmp(dir, s->dir) == 0;
+}
+
+/* Noted in a run directory: it is in use, or will be taken away with it. */
+static bool is_noted(const char *guest, const char *dir, void *arg)
+{
+    const struct umld *umld = arg;
+    struct search s = {.dir = dir};
+    char path[GUEST_PATH_SIZE];
+
+    snprintf(path, sizeof(path), "%s/g/%s", umld->paths.run_dir, guest);
+    each_group(path, compare, &s);
+    return s.found;
+}
+
+static void sweep(void *arg)
+{
+    struct umld *umld = arg;
+    int left = cgroups_sweep(umld->cgroups, is_noted, umld);
+
+    if (left && ++umld->sweeps < SWEEPS_MAX)
+        um_timer_arm(umld->sweep, SWEEP_MS * UM_MS_NS);
+    else if (left)
+        um_log(UM_LOG_WARNING, "%d control groups of dead guests cannot be removed", left);
+}
+
+/*
+ * A dead process is in its group until its parent reaps it. umlmon does so before it ends; when
+ * umlmon was killed, the host's init does it some time.
+ */
+static void sweep_later(struct umld *umld)
+{
+    umld->sweeps = 0;
+    if (!umld->sweep)
+        umld->sweep = um_timer_new(umld->loop, sweep, umld);
+    if (umld->sweep)
+        um_timer_arm(umld->sweep, SWEEP_MS * UM_MS_NS);
 }
 
 void guest_cgroups_sweep(struct umld *umld)
 {
-    cgroups_sweep(umld->cgroups, has_process, umld);
+    if (cgroups_sweep(umld->cgroups, is_noted, umld))
+        sweep_later(umld);
 }

@@ -78,11 +78,13 @@ static void add_device(struct files *f, const struct device *v, const struct lau
 }
 
 static void collect(struct files *f, const struct launch_kernel *kernel,
-                    const struct launch_disks *disks)
+                    const struct launch_paths *paths, const struct launch_disks *disks)
 {
     add(f, "kernel", "kernel", kernel->path, R_OK | X_OK, false);
     for (const char *const *lib = kernel->libs; lib && *lib; lib++)
         add(f, "kernel", "library", *lib, R_OK, false);
+    /* A library that cannot be preloaded is passed over in silence. */
+    add(f, "kernel", "library", kernel->guard ? paths->guard : NULL, R_OK, false);
     for (size_t i = 0; i < f->g->def.device_count; i++)
         add_device(f, &f->g->def.devices[i], disks);
 }
@@ -243,7 +245,8 @@ static enum um_code refuse(const struct files *f, const struct file *file, int e
 }
 
 enum um_code guest_files_give(struct guest *g, const struct launch_kernel *kernel,
-                              const struct launch_disks *disks, struct um_error *err)
+                              const struct launch_paths *paths, const struct launch_disks *disks,
+                              struct um_error *err)
 {
     char inner[GUEST_PATH_SIZE];
     unsigned char found[FILES_MAX];
@@ -252,7 +255,7 @@ enum um_code guest_files_give(struct guest *g, const struct launch_kernel *kerne
     bool any = false;
 
     guest_files_take_back(g);
-    collect(&f, kernel, disks);
+    collect(&f, kernel, paths, disks);
     code = try_files(&f, found, err);
     for (size_t i = 0; !code && i < f.count; i++)
         any = any || (found[i] == EACCES && is_ours(&f.list[i]));

@@ -61,8 +61,8 @@ enum um_code guest_ids_give(struct guest *g, struct um_error *err) um_nonnull(1)
  * Others are UM_E_BAD_CONFIG, with what to do.
  */
 enum um_code guest_files_give(struct guest *g, const struct launch_kernel *kernel,
-                              const struct launch_disks *disks, struct um_error *err)
-    um_nonnull(1, 2, 3) um_check;
+                              const struct launch_paths *paths, const struct launch_disks *disks,
+                              struct um_error *err) um_nonnull(1, 2, 3, 4) um_check;
 void guest_files_take_back(const struct guest *g) um_nonnull(1);
 
 /* um_remove_tree() that also gets at what guests left there, whatever its mode. */

@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct launch_plan {
@@ -71,6 +72,9 @@ static enum um_code make_directories(const struct guest *g, struct um_error *err
     unlink(guest_path(g, GUEST_PATH_EXIT, path));
     for (size_t i = 0; !code && i < UM_ARRAY_LEN(dirs); i++)
         code = um_mkdir_parents(guest_path(g, dirs[i], path), 0700, err);
+    /* Without a sandbox the guest itself walks down to its inner directory. */
+    if (!code && g->uid && !g->def.sandbox && chmod(guest_path(g, GUEST_PATH_DIR, path), 0711) < 0)
+        code = um_fail_errno(err, errno, path, "cannot be opened to the guest");
     return code;
 }
 
@@ -83,7 +87,7 @@ static enum um_code write_words(struct guest *g, const struct launch_kernel *ker
     enum um_code code = guest_cgroup_make(g, &cgroups, err);
 
     if (!code && g->uid)
-        code = guest_files_give(g, kernel, options->disks, err);
+        code = guest_files_give(g, kernel, paths, options->disks, err);
     options->cgroups = (const char *const *)cgroups.v;
     g->plan->gate = um_strv_contains(&cgroups, ORDER_CGROUP_GATE);
     if (!code)

@@ -207,7 +207,7 @@ void guest_release(struct guest *g)
     guest_plan_free(g);
     guest_slot_release(g);
     guest_files_take_back(g);
-    guest_cgroup_remove(guest_path(g, GUEST_PATH_DIR, path));
+    guest_cgroup_remove(g->umld, guest_path(g, GUEST_PATH_DIR, path));
     if (!guest_tree_remove(g->umld, path))
         um_log(UM_LOG_WARNING, "guest %s: cannot remove %s", g->def.name, path);
     g->monitor_pid = g->main_pid = 0;

@@ -37,6 +37,8 @@ struct umld {
     int booting;            /* guests that have a place among those booting, guest_slots.c */
     struct guest_ids *ids;  /* users guests may be, guest_ids.h */
     struct cgroups *cgroups;
+    struct um_timer *sweep; /* of control groups, guest_cgroup.c; made when it is needed */
+    int sweeps;
     struct orphan *orphans; /* guests nobody knows, being ended; guest_adopt.c */
     struct um_paths paths;
     bool system;

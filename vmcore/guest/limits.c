@@ -100,8 +100,8 @@ const char *guest_limit_allowed(enum guest_limit which, char *buf, size_t size)
     };
     char low[24], high[24];
 
-    snprintf(buf, size, "%s from %s to %s, or none", kinds[rows[which].kind],
-             guest_limit_format(which, rows[which].min, low, sizeof(low)),
-             guest_limit_format(which, rows[which].max, high, sizeof(high)));
+    guest_limit_format(which, rows[which].min, low, sizeof(low));
+    guest_limit_format(which, rows[which].max, high, sizeof(high));
+    snprintf(buf, size, "%s from %s to %s, or none", kinds[rows[which].kind], low, high);
     return buf;
 }

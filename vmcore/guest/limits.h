@@ -33,7 +33,7 @@ bool guest_limit_parse(enum guest_limit which, const char *text, uint64_t *ret)
 /* The form guest_limit_parse() reads. Returns buf. */
 const char *guest_limit_format(enum guest_limit which, uint64_t value, char *buf, size_t size)
     um_nonnull(3);
-/* What can be given, for messages: `a size from 24M to 1T`. Returns buf. */
+/* What can be given, for messages: `a size from 24M to 1T, or none`. Returns buf. */
 const char *guest_limit_allowed(enum guest_limit which, char *buf, size_t size) um_nonnull(2);
 
 #endif

@@ -161,11 +161,11 @@ START_TEST(a_limit_that_cannot_be_held_is_refused_and_nothing_is_made)
     host_v1();
     c = cgroups_new(top, "umld-1");
     cgroups_prepare(c, geteuid(), getegid());
-    ck_assert_int_eq(cgroup_make(c, "web", &limits, NULL, 0, &dirs, &err), UM_E_UNSUPPORTED);
+    ck_assert_int_eq(cgroup_make(c, "web", 7, &limits, NULL, 0, &dirs, &err), UM_E_UNSUPPORTED);
     ck_assert_str_eq(err.field, "limit:io");
     ck_assert_ptr_nonnull(strstr(err.hint, "limit:io=none"));
     ck_assert_uint_eq(dirs.n, 0);
-    ck_assert_int_eq(access(at("pids/umld-1/guest-web"), F_OK), -1);
+    ck_assert_int_eq(access(at("pids/umld-1/guest-web.7"), F_OK), -1);
     cgroups_free(c);
 }
 END_TEST
@@ -180,15 +180,15 @@ START_TEST(a_group_whose_limit_cannot_be_written_is_taken_away_again)
     host_v1(); /* no pids.max appears in an ordinary directory */
     c = cgroups_new(top, "umld-1");
     cgroups_prepare(c, geteuid(), getegid());
-    ck_assert_int_eq(cgroup_make(c, "web", &limits, NULL, 0, &dirs, &err), UM_E_NOT_FOUND);
-    ck_assert_ptr_nonnull(strstr(err.message, "guest-web/pids.max"));
-    ck_assert_int_eq(access(at("pids/umld-1/guest-web"), F_OK), -1);
+    ck_assert_int_eq(cgroup_make(c, "web", 7, &limits, NULL, 0, &dirs, &err), UM_E_NOT_FOUND);
+    ck_assert_ptr_nonnull(strstr(err.message, "guest-web.7/pids.max"));
+    ck_assert_int_eq(access(at("pids/umld-1/guest-web.7"), F_OK), -1);
     um_strv_done(&dirs);
     cgroups_free(c);
 }
 END_TEST
 
-static bool is_web(const char *guest, um_unused void *arg)
+static bool is_web(const char *guest, um_unused const char *dir, um_unused void *arg)
 {
     return strcmp(guest, "web") == 0;
 }
@@ -200,15 +200,16 @@ START_TEST(only_groups_nobody_keeps_are_swept)
     host_v1();
     c = cgroups_new(top, "umld-1");
     cgroups_prepare(c, geteuid(), getegid());
-    directory("pids/umld-1/guest-web");
-    directory("pids/umld-1/guest-old");
-    directory("pids/umld-1/other");
-    cgroups_sweep(c, is_web, NULL);
-    ck_assert_int_eq(access(at("pids/umld-1/guest-web"), F_OK), 0);
-    ck_assert_int_eq(access(at("pids/umld-1/guest-old"), F_OK), -1);
-    ck_assert_int_eq(access(at("pids/umld-1/other"), F_OK), 0);
+    directory("pids/umld-1/guest-web.7");
+    directory("pids/umld-1/guest-old.1.12");
+    directory("pids/umld-1/guest-busy.3/in"); /* cannot be removed */
+    directory("pids/umld-1/other.7");
+    ck_assert_int_eq(cgroups_sweep(c, is_web, NULL), 1);
+    ck_assert_int_eq(access(at("pids/umld-1/guest-web.7"), F_OK), 0);
+    ck_assert_int_eq(access(at("pids/umld-1/guest-old.1.12"), F_OK), -1);
+    ck_assert_int_eq(access(at("pids/umld-1/other.7"), F_OK), 0);
     cgroups_free(c);
-    ck_assert_int_eq(access(at("pids/umld-1/guest-web"), F_OK), 0);
+    ck_assert_int_eq(access(at("pids/umld-1/guest-web.7"), F_OK), 0);
 }
 END_TEST
 
