@@ -5,6 +5,7 @@
 #include "cli/text.h"
 #include "schemas/api_names.h"
 #include "vmcore/base/clock.h"
+#include "vmcore/base/str.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -14,7 +15,7 @@ static void field(const char *name, const char *value)
     char clean[4200];
 
     if (value)
-        printf("  %-12s %s\n", name, text_clean(value, clean, sizeof(clean)));
+        printf("  %-12s %s\n", name, um_str_clean(value, clean, sizeof(clean)));
 }
 
 static void list_field(const char *name, const json_t *list)
@@ -73,6 +74,7 @@ void show_definition(const json_t *d)
     list_field("devices", json_object_get(d, "devices"));
     list_field("cmdline", json_object_get(d, "cmdline"));
     field("restart", text_get(d, "restart", NULL));
+    field("hang", text_get(d, "hang", NULL));
     snprintf(text, sizeof(text), "%s%s%s", text_get(d, "ready", ""),
              text_has(d, "readyPattern") ? ": " : "", text_get(d, "readyPattern", ""));
     field("ready", text_has(d, "ready") ? text : NULL);
@@ -87,12 +89,17 @@ void show_definition(const json_t *d)
 
 const char *show_state(const json_t *r, char *buf, size_t size)
 {
-    const char *state = text_get(r, "state", "?"), *cause = text_get(r, "cause", "");
-    bool ready = text_bool(r, "ready", false);
-    bool down = !text_has(r, "pid");
+    const char *state = text_get(r, "state", "?"), *cause = text_get(r, "cause", ""),
+               *failing = text_get(r, "healthText", "");
+    bool ready = text_bool(r, "ready", false), hung = strcmp(text_get(r, "watch", ""), "hung") == 0;
+    bool ill = strcmp(text_get(r, "health", ""), "failing") == 0, down = !text_has(r, "pid");
 
-    snprintf(buf, size, "%s%s%s%s", state, ready ? ", ready" : "", down && cause[0] ? ": " : "",
-             down ? cause : "");
+    if (down)
+        snprintf(buf, size, "%s%s%s%s", state, ready ? ", ready" : "", cause[0] ? ": " : "", cause);
+    else
+        snprintf(buf, size, "%s%s%s%s%s%s%s", state, ready ? ", ready" : "",
+                 hung ? ", not answering" : "", ill ? ", failing" : "",
+                 ill && failing[0] ? " (" : "", ill ? failing : "", ill && failing[0] ? ")" : "");
     return buf;
 }
 
@@ -103,6 +110,27 @@ int64_t show_uptime(const json_t *r)
     if (!text_has(r, "pid") || started < 0)
         return -1;
     return um_clock_wall_ns() / UM_SEC_NS - started;
+}
+
+/* What the guest says, and whether its kernel answers. */
+static void show_health(const json_t *r)
+{
+    json_t *metrics = json_object_get(r, "metrics"), *value;
+    const char *key, *why = text_get(r, "healthText", "");
+    char text[1200];
+
+    snprintf(text, sizeof(text), "%s%s%s", text_get(r, "health", ""), why[0] ? ": " : "", why);
+    field("health", text_has(r, "health") ? text : NULL);
+    field("kernel is", text_get(r, "watch", NULL));
+    json_object_foreach(metrics, key, value)
+    {
+        snprintf(text, sizeof(text), "%s %.15g", key, json_number_value(value));
+        field("metric", text);
+    }
+    if (text_int(r, "notifyDropped", 0) > 0)
+        int_field(r, "notifyDropped", "dropped");
+    if (text_int(r, "notifyBad", 0) > 0)
+        int_field(r, "notifyBad", "bad lines");
 }
 
 void show_guest(const json_t *guest)
@@ -133,6 +161,7 @@ void show_guest(const json_t *guest)
     int_field(r, "exitSignal", "exit signal");
     field("cause", text_get(r, "cause", NULL));
     field("says", text_get(r, "status", NULL));
+    show_health(r);
     if (text_int(r, "restarts", 0) > 0)
         int_field(r, "restarts", "restarts");
 }

@@ -41,16 +41,27 @@ static enum um_code set_bool(json_t *definition, const char *key, const char *va
     return um_fail(err, UM_E_USAGE, NULL, key, "%s= must be yes or no, not \"%s\"", key, value);
 }
 
-static enum um_code set_restart(json_t *definition, const char *key, const char *value,
-                                struct um_error *err)
-{
-    static const char *const words[] = {"never", "onFailure", "always"};
+/* The words a key may have. */
+static const struct {
+    const char *key;
+    const char *words[4], *list;
+} choices[] = {
+    {"restart", {"never", "onFailure", "always"}, "never, onFailure or always"},
+    {"hang", {"none", "event", "restart", "kill"}, "none, event, restart or kill"},
+};
 
-    for (size_t i = 0; i < UM_ARRAY_LEN(words); i++)
-        if (strcmp(value, words[i]) == 0)
+static enum um_code set_choice(json_t *definition, const char *key, const char *value,
+                               struct um_error *err)
+{
+    size_t i = 0;
+
+    while (strcmp(choices[i].key, key) != 0)
+        i++;
+    for (size_t k = 0; k < UM_ARRAY_LEN(choices[i].words) && choices[i].words[k]; k++)
+        if (strcmp(value, choices[i].words[k]) == 0)
             return set_text(definition, key, value, err);
-    return um_fail(err, UM_E_USAGE, NULL, key,
-                   "restart= must be never, onFailure or always, not \"%s\"", value);
+    return um_fail(err, UM_E_USAGE, NULL, key, "%s= must be %s, not \"%s\"", key, choices[i].list,
+                   value);
 }
 
 static enum um_code set_ready(json_t *definition, const char *key, const char *value,
@@ -89,8 +100,9 @@ static const struct {
     const char *key;
     word_fn set;
 } plain_keys[] = {
-    {"kernel", set_text},  {"restart", set_restart}, {"ready", set_ready}, {"autostart", set_bool},
-    {"trusted", set_bool}, {"sandbox", set_bool},    {"pinned", set_bool}, {"owner", set_owner},
+    {"kernel", set_text},  {"restart", set_choice}, {"hang", set_choice},
+    {"ready", set_ready},  {"autostart", set_bool}, {"trusted", set_bool},
+    {"sandbox", set_bool}, {"pinned", set_bool},    {"owner", set_owner},
 };
 
 /* Words that are members of an object; what a limit may be is the daemon's to say. */

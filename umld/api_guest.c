@@ -1,38 +1,20 @@
 /*
- * io.umld.Guest: definitions and the verbs. Handlers look up, refuse what the state does not allow,
- * post the event and leave the rest to guest_wait.c.
+ * io.umld.Guest: what guests there are, and their definitions. The verbs are in api_verbs.c.
  */
 #include "schemas/api_rows.h"
-#include "umld/events.h"
+#include "umld/api_params.h"
 #include "umld/guest_ids.h"
-#include "umld/jobs.h"
 #include "umld/request.h"
-#include "vmcore/base/log.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    PROBLEMS_MAX = 16,
-    START_TIMEOUT_MS = 120000,
-    STOP_TIMEOUT_MS = 120000,
-    VERB_TIMEOUT_MS = 15000
-};
-
-static const char *text_of(const json_t *params, const char *key)
-{
-    return json_string_value(json_object_get(params, key));
-}
-
-static bool flag_of(const json_t *params, const char *key)
-{
-    return json_is_true(json_object_get(params, key));
-}
+enum { PROBLEMS_MAX = 16 };
 
 struct guest *guest_of_call(struct umld *umld, struct api_call *call, const json_t *params)
 {
-    const char *name = text_of(params, "name");
+    const char *name = params_text(params, "name", NULL);
     struct guest *g = guest_find(umld, name);
     struct um_error err;
     char object[96];
@@ -44,6 +26,21 @@ struct guest *guest_of_call(struct umld *umld, struct api_call *call, const json
     um_hint(&err, "see: umlctl list");
     api_reply_error(call, &err);
     return NULL;
+}
+
+bool guest_revision_fits(struct guest *g, struct api_call *call, const json_t *params)
+{
+    const json_t *wanted = json_object_get(params, "ifRevision");
+    struct um_error err;
+    char object[96];
+
+    if (!json_is_integer(wanted) || json_integer_value(wanted) == g->revision)
+        return true;
+    um_fail(&err, UM_E_CONFLICT, guest_object(g, object, sizeof(object)), "ifRevision",
+            "its revision is %lld by now", (long long)g->revision);
+    um_hint(&err, "read it again and repeat the change");
+    api_reply_error(call, &err);
+    return false;
 }
 
 static void list_one(struct guest *g, void *arg)
@@ -98,7 +95,8 @@ static void refuse_definition(struct api_call *call, const char *name, struct um
 void api_guest_create(struct umld *umld, struct api_call *call, const json_t *params)
 {
     const json_t *json = json_object_get(params, "definition");
-    const char *name = text_of(json, "name"), *id = text_of(params, "requestId");
+    const char *name = params_text(json, "name", NULL),
+               *id = params_text(params, "requestId", NULL);
     struct guest_definition def = GUEST_DEFINITION_INIT;
     struct um_error errors[PROBLEMS_MAX];
     size_t count = 0;
@@ -118,15 +116,15 @@ void api_guest_create(struct umld *umld, struct api_call *call, const json_t *pa
     } else if (!paths_fit(umld, name, &errors[count])) {
         count++;
     }
-    if (!guest_definition_from_json(json, text_of(params, "cwd"), api_call_uid(call), &def, errors,
-                                    PROBLEMS_MAX, &count) ||
+    if (!guest_definition_from_json(json, params_text(params, "cwd", NULL), api_call_uid(call),
+                                    &def, errors, PROBLEMS_MAX, &count) ||
         count) {
         refuse_definition(call, name, errors, count);
     } else {
         guest_definition_check_files(&def, guest_ids_any(umld), errors, PROBLEMS_MAX, &count);
         if (count) {
             refuse_definition(call, name, errors, count);
-        } else if (flag_of(params, "dryRun") && !guest_find(umld, def.name)) {
+        } else if (params_flag(params, "dryRun") && !guest_find(umld, def.name)) {
             /* As it would be: a guest that is nowhere. */
             struct guest would = {.def = def, .wait_status = -1, .cpu = -1, .asked = ""};
 
@@ -144,21 +142,6 @@ void api_guest_create(struct umld *umld, struct api_call *call, const json_t *pa
     guest_definition_done(&def);
 }
 
-static bool revision_fits(struct guest *g, struct api_call *call, const json_t *params)
-{
-    const json_t *wanted = json_object_get(params, "ifRevision");
-    struct um_error err;
-    char object[96];
-
-    if (!json_is_integer(wanted) || json_integer_value(wanted) == g->revision)
-        return true;
-    um_fail(&err, UM_E_CONFLICT, guest_object(g, object, sizeof(object)), "ifRevision",
-            "its revision is %lld by now", (long long)g->revision);
-    um_hint(&err, "read it again and repeat the change");
-    api_reply_error(call, &err);
-    return false;
-}
-
 static size_t apply_changes(const struct umld *umld, struct guest_definition *def,
                             const json_t *params, struct um_error *errors)
 {
@@ -173,8 +156,8 @@ static size_t apply_changes(const struct umld *umld, struct guest_definition *de
     json_array_foreach(json_object_get(params, "set"), i,
                        item) if (count < PROBLEMS_MAX &&
                                  guest_definition_apply(def, json_string_value(item),
-                                                        text_of(params, "cwd"), &errors[count]))
-        count++;
+                                                        params_text(params, "cwd", NULL),
+                                                        &errors[count])) count++;
     if (!count)
         guest_definition_check(def, errors, PROBLEMS_MAX, &count);
     if (!count)
@@ -200,7 +183,7 @@ void api_guest_update(struct umld *umld, struct api_call *call, const json_t *pa
     size_t count;
     bool changed;
 
-    if (!g || !revision_fits(g, call, params))
+    if (!g || !guest_revision_fits(g, call, params))
         return;
     if (!guest_definition_copy(&g->def, &def)) {
         um_fail(&errors[0], UM_E_NO_RESOURCES, g->def.name, NULL, "out of memory");
@@ -209,240 +192,13 @@ void api_guest_update(struct umld *umld, struct api_call *call, const json_t *pa
     }
     count = apply_changes(umld, &def, params, errors);
     changed = !count && !same_definition(&def, &g->def);
-    if (changed && !flag_of(params, "dryRun") && guest_redefine(g, &def, &errors[0]))
+    if (changed && !params_flag(params, "dryRun") && guest_redefine(g, &def, &errors[0]))
         count = 1;
     if (count)
         refuse_definition(call, g->def.name, errors, count);
     else
         api_reply(call, json_pack("{s:o,s:b}", "guest", guest_json(g), "changed", changed));
     guest_definition_done(&def);
-}
-
-static void refuse(struct guest *g, struct api_call *call, const char *verb, const char *hint)
-{
-    bool at_rest = !guest_state_info(g->state)->has_process;
-    struct um_error err;
-    char object[96];
-
-    um_fail(&err, at_rest ? UM_E_NOT_RUNNING : UM_E_WRONG_STATE,
-            guest_object(g, object, sizeof(object)), NULL, "cannot %s: it is %s", verb,
-            guest_state_info(g->state)->name);
-    if (hint)
-        um_hint(&err, hint, g->def.name);
-    api_reply_error(call, &err);
-}
-
-static int64_t timeout_of(const json_t *params, int64_t fallback)
-{
-    const json_t *t = json_object_get(params, "timeoutMs");
-
-    return json_is_integer(t) ? (int64_t)json_integer_value(t) : fallback;
-}
-
-/*
- * Common path of the verbs: refuse an impossible event, post it unless the goal holds already,
- * wait.
- */
-static void verb(struct guest *g, struct api_call *call, enum guest_event event, bool changed,
-                 struct guest_wait *wait)
-{
-    wait->changed = changed;
-    /* What is posted already may end the state the goal holds in: this wish comes after it. */
-    if (changed || g->inbox_count > 0)
-        guest_post(g, event);
-    guest_wait_add(g, call, wait);
-}
-
-/* wait=none: the answer is that the wish is stored. */
-static void start_unattended(struct guest *g, struct api_call *call, const struct guest_wait *wait,
-                             bool changed)
-{
-    char job[24];
-    json_t *reply = json_pack("{s:b,s:s,s:b,s:s*}", "changed", changed, "state",
-                              guest_state_info(g->state)->name, "ready", g->ready, "job",
-                              wait->job ? jobs_id_text(wait->job, job, sizeof(job)) : NULL);
-
-    if (changed || g->inbox_count > 0)
-        guest_post(g, GUEST_U_START);
-    jobs_end(g->umld, wait->job, NULL);
-    if (wait->request_id)
-        request_remember(g->umld, api_call_uid(call), wait->request_id, wait->request_method,
-                         g->def.name, reply);
-    api_reply(call, reply);
-}
-
-void api_guest_start(struct umld *umld, struct api_call *call, const json_t *params)
-{
-    struct guest *g = guest_of_call(umld, call, params);
-    const char *until = text_of(params, "wait"), *id = text_of(params, "requestId");
-    struct guest_wait wait = {.goal = GOAL_READY,
-                              .timeout_ms = timeout_of(params, START_TIMEOUT_MS),
-                              .reply_ready = true,
-                              .reply_job = true,
-                              .request_id = id,
-                              .request_method = "Guest.Start"};
-    bool running, changed;
-
-    if (!g || request_repeated(umld, call, id, "Guest.Start", g->def.name))
-        return;
-    running = guest_state_info(g->state)->has_process && g->state != GUEST_STOPPING &&
-              g->state != GUEST_KILLING;
-    changed = !running && g->state != GUEST_PREPARING;
-    if (g->state == GUEST_PAUSED) {
-        refuse(g, call, "start", "resume it: umlctl resume %s");
-        return;
-    }
-    if (changed)
-        wait.job = jobs_begin(umld, "guest.start", g->def.name, api_call_uid(call), NULL, NULL);
-    if (until && strcmp(until, "none") == 0) {
-        start_unattended(g, call, &wait, changed);
-        return;
-    }
-    if (until && strcmp(until, "kernel") == 0)
-        wait.goal = GOAL_KERNEL;
-    verb(g, call, GUEST_U_START, changed, &wait);
-}
-
-static bool is_down(const struct guest *g)
-{
-    return g->state == GUEST_STOPPED || g->state == GUEST_FAILED;
-}
-
-void api_guest_stop(struct umld *umld, struct api_call *call, const json_t *params)
-{
-    struct guest *g = guest_of_call(umld, call, params);
-    struct guest_wait wait = {
-        .goal = GOAL_STOPPED, .timeout_ms = timeout_of(params, STOP_TIMEOUT_MS), .reply_job = true};
-    bool changed;
-
-    if (!g)
-        return;
-    changed = !is_down(g);
-    if (changed)
-        wait.job = jobs_begin(umld, "guest.stop", g->def.name, api_call_uid(call), NULL, NULL);
-    verb(g, call, flag_of(params, "force") ? GUEST_U_KILL : GUEST_U_STOP, changed, &wait);
-}
-
-void api_guest_kill(struct umld *umld, struct api_call *call, const json_t *params)
-{
-    struct guest *g = guest_of_call(umld, call, params);
-    struct guest_wait wait = {.goal = GOAL_STOPPED, .timeout_ms = STOP_TIMEOUT_MS};
-
-    if (g)
-        verb(g, call, GUEST_U_KILL, !is_down(g), &wait);
-}
-
-void api_guest_remove(struct umld *umld, struct api_call *call, const json_t *params)
-{
-    const char *name = text_of(params, "name");
-    struct guest *g = guest_find(umld, name);
-    struct guest_wait wait = {.goal = GOAL_REMOVED, .timeout_ms = STOP_TIMEOUT_MS};
-    struct um_error err;
-    char object[96];
-
-    if (!g) {
-        api_reply(call, json_pack("{s:b}", "changed", 0));
-        return;
-    }
-    if (!revision_fits(g, call, params))
-        return;
-    if (flag_of(params, "force") && !is_down(g)) {
-        verb(g, call, GUEST_U_KILL, true, &wait);
-        return;
-    }
-    if (g->state != GUEST_STOPPED && g->state != GUEST_FAILED) {
-        um_fail(&err, UM_E_WRONG_STATE, guest_object(g, object, sizeof(object)), NULL,
-                "cannot be removed: it is %s", guest_state_info(g->state)->name);
-        um_hint(&err, "stop it first: umlctl stop %s, or: umlctl remove --force %s", name, name);
-        api_reply_error(call, &err);
-        return;
-    }
-    guest_remove(g);
-    api_reply(call, json_pack("{s:b}", "changed", 1));
-}
-
-void api_guest_reboot(struct umld *umld, struct api_call *call, const json_t *params)
-{
-    struct guest *g = guest_of_call(umld, call, params);
-    struct guest_wait wait = {.goal = GOAL_REBOOTED,
-                              .timeout_ms = timeout_of(params, START_TIMEOUT_MS)};
-
-    if (!g)
-        return;
-    if (guest_next(g->state, GUEST_U_REBOOT).defined)
-        verb(g, call, GUEST_U_REBOOT, true, &wait);
-    else
-        refuse(g, call, "reboot",
-               g->state == GUEST_PAUSED ? "resume it first: umlctl resume %s"
-                                        : "start it: umlctl start %s");
-}
-
-void api_guest_pause(struct umld *umld, struct api_call *call, const json_t *params)
-{
-    struct guest *g = guest_of_call(umld, call, params);
-    struct guest_wait wait = {.goal = GOAL_PAUSED, .timeout_ms = VERB_TIMEOUT_MS};
-
-    if (!g)
-        return;
-    if (g->state == GUEST_PAUSED || guest_next(g->state, GUEST_U_PAUSE).defined)
-        verb(g, call, GUEST_U_PAUSE, g->state != GUEST_PAUSED, &wait);
-    else
-        refuse(g, call, "pause", NULL);
-}
-
-void api_guest_resume(struct umld *umld, struct api_call *call, const json_t *params)
-{
-    struct guest *g = guest_of_call(umld, call, params);
-    struct guest_wait wait = {.goal = GOAL_RUNNING, .timeout_ms = VERB_TIMEOUT_MS};
-
-    if (!g)
-        return;
-    if (!guest_next(g->state, GUEST_U_RESUME).defined) {
-        refuse(g, call, "resume", NULL);
-        return;
-    }
-    /* Sent in any case: a pause may be under way, or its kernel was stopped by somebody else. */
-    wait.changed = g->state != GUEST_RUNNING || strcmp(g->asked, "pause") == 0;
-    guest_post(g, GUEST_U_RESUME);
-    guest_wait_add(g, call, &wait);
-}
-
-void api_guest_wait(struct umld *umld, struct api_call *call, const json_t *params)
-{
-    struct guest *g = guest_of_call(umld, call, params);
-    const char *condition = text_of(params, "condition");
-    struct guest_wait wait = {
-        .goal = GOAL_STATE, .timeout_ms = timeout_of(params, 3600000), .reply_guest = true};
-    struct um_error err;
-
-    if (!g)
-        return;
-    if (strcmp(condition, "ready") == 0) {
-        wait.goal = GOAL_READY;
-    } else if (strcmp(condition, "exit") == 0) {
-        wait.goal = GOAL_STOPPED;
-    } else if (!guest_state_from_name(condition, &wait.state)) {
-        um_fail(&err, UM_E_INVALID, "wait", "condition", "\"%.40s\" is no state", condition);
-        um_hint(&err, "use ready, exit or a state: stopped, booting, running, paused, failed, ...");
-        api_reply_error(call, &err);
-        return;
-    }
-    guest_wait_add(g, call, &wait);
-}
-
-void api_guest_reset_failed(struct umld *umld, struct api_call *call, const json_t *params)
-{
-    struct guest *g = guest_of_call(umld, call, params);
-    struct guest_wait wait = {
-        .goal = GOAL_STATE, .state = GUEST_STOPPED, .timeout_ms = VERB_TIMEOUT_MS};
-
-    if (!g)
-        return;
-    if (g->state == GUEST_FAILED)
-        verb(g, call, GUEST_U_CLEAR, true, &wait);
-    else
-        api_reply(call,
-                  json_pack("{s:b,s:s}", "changed", 0, "state", guest_state_info(g->state)->name));
 }
 
 static bool wanted_device(const struct device *d, const char *only)
@@ -455,7 +211,7 @@ static bool wanted_device(const struct device *d, const char *only)
 void api_guest_config(struct umld *umld, struct api_call *call, const json_t *params)
 {
     struct guest *g = guest_of_call(umld, call, params);
-    const char *only = text_of(params, "device");
+    const char *only = params_text(params, "device", NULL);
     json_t *values = json_array();
     struct um_error err;
     char name[32], object[96];

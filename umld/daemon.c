@@ -23,12 +23,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <poll.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -93,25 +93,86 @@ static enum api_role role_of(struct umld *umld, uid_t uid,
     return API_ROLE_VIEWER;
 }
 
-static enum um_code take_lock(const char *dir, const char *what, int *ret_fd, struct um_error *err)
+/* The lock file tells who holds it: pid, then socket, a line each. */
+struct holder {
+    int pid;
+    char socket[700];
+};
+
+static bool read_holder(int fd, struct holder *ret)
 {
-    char path[700], pid[24] = "";
+    char text[800];
+    ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+
+    text[n > 0 ? n : 0] = '\0';
+    return sscanf(text, "%d\n%699[^\n]", &ret->pid, ret->socket) == 2;
+}
+
+/*
+ * linux(host): flock(2) would go on with a child that has been forked and not yet executed, when we
+ * are killed in between, and the next umld would be refused. A record lock is ours alone.
+ */
+static bool lock_now(int fd)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+    return fcntl(fd, F_SETLK, &lock) == 0;
+}
+
+/*
+ * A daemon that ends has stopped listening but still writes; its successor, started at once, waits
+ * for it. Nobody waits for one that serves.
+ */
+static bool lock_soon(int fd)
+{
+    enum { STEP_MS = 20, LIMIT_MS = 5000 };
+    bool locked = lock_now(fd);
+
+    for (int waited = 0; !locked && waited < LIMIT_MS; waited += STEP_MS) {
+        struct holder holder;
+
+        if (read_holder(fd, &holder) && access(holder.socket, F_OK) == 0)
+            return false;
+        poll(NULL, 0, STEP_MS);
+        locked = lock_now(fd);
+    }
+    return locked;
+}
+
+static enum um_code tell_holder(int fd, const char *dir, const char *what, struct um_error *err)
+{
+    struct holder holder;
+
+    if (!read_holder(fd, &holder)) {
+        um_fail(err, UM_E_BUSY, dir, NULL, "another umld is using this %s directory", what);
+        return um_hint(err, "choose other directories");
+    }
+    um_fail(err, UM_E_BUSY, dir, NULL, "another umld (pid %d) is using this %s directory",
+            holder.pid, what);
+    /* Its socket may have gone with a run directory that the system cleared away. */
+    return um_hint(err,
+                   "use it: umlctl --socket %s; or end it: kill %d (guests go on); or choose "
+                   "other directories",
+                   holder.socket, holder.pid);
+}
+
+static enum um_code take_lock(const struct umld *umld, const char *dir, const char *what,
+                              int *ret_fd, struct um_error *err)
+{
+    enum um_code code;
+    char path[700];
     int fd;
 
     snprintf(path, sizeof(path), "%s/lock", dir);
     fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return um_fail_errno(err, errno, path, "cannot open the lock file");
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-        ssize_t n = read(fd, pid, sizeof(pid) - 1);
-
-        pid[n > 0 ? strcspn(pid, "\n") : 0] = '\0';
+    if (!lock_soon(fd)) {
+        code = tell_holder(fd, dir, what, err);
         close(fd);
-        um_fail(err, UM_E_BUSY, dir, NULL, "another umld (pid %s) is using this %s directory",
-                pid[0] ? pid : "unknown", what);
-        return um_hint(err, "use it, stop it (umlctl shutdown), or choose other directories");
+        return code;
     }
-    if (ftruncate(fd, 0) < 0 || dprintf(fd, "%d\n", (int)getpid()) < 0)
+    if (ftruncate(fd, 0) < 0 || dprintf(fd, "%d\n%s\n", (int)getpid(), umld->paths.socket) < 0)
         um_log(UM_LOG_WARNING, "%s: cannot be written", path);
     *ret_fd = fd;
     return UM_OK;
@@ -281,9 +342,9 @@ enum um_code umld_start(const struct umld_options *options, struct umld **ret, s
     if (!code)
         code = make_inner_directories(umld, err);
     if (!code)
-        code = take_lock(umld->paths.run_dir, "run", &umld->lock_fd, err);
+        code = take_lock(umld, umld->paths.run_dir, "run", &umld->lock_fd, err);
     if (!code)
-        code = take_lock(umld->paths.state_dir, "state", &umld->state_lock_fd, err);
+        code = take_lock(umld, umld->paths.state_dir, "state", &umld->state_lock_fd, err);
     if (!code && !(umld->loop = um_loop_new()))
         code = um_fail(err, UM_E_NO_RESOURCES, "umld", NULL, "cannot make an event loop");
     if (!code && umld->loop && !(umld->retry = um_timer_new(umld->loop, wake, NULL)))

@@ -17,6 +17,9 @@ const struct db_statement db_statements[DBQ_COUNT] = {
          " uid = ? WHERE id = ?",
          "siisiisiiisiisii", true},
     [DBQ_GUEST_WANT] = {"UPDATE guest SET want_up = ? WHERE id = ?", "ii"},
+    [DBQ_GUEST_SIGNALS] = {"UPDATE guest SET health = ?, hung = ? WHERE id = ?", "sii"},
+    [DBQ_GUEST_SIGNALS_ALL] = {"SELECT id, health, hung FROM guest WHERE health != '' OR hung != 0",
+                               ""},
     [DBQ_GUEST_DELETE] = {"DELETE FROM guest WHERE id = ?", "i"},
     [DBQ_DEVICE_CLEAR] = {"DELETE FROM device WHERE guest_id = ?", "i"},
     [DBQ_DEVICE_INSERT] = {"INSERT INTO device(guest_id, position, name, spec, origin)"

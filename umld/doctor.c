@@ -188,8 +188,8 @@ static void check_disk(struct umld *umld, struct finding *f)
 
 static void check_libexec(um_unused struct umld *umld, struct finding *f)
 {
-    static const char *const files[] = {"umlmon", "umlinit", "libumlguard.so", "probe.cpio",
-                                        "build-image"};
+    static const char *const files[] = {
+        "umlmon", "umlinit", "libumlguard.so", "compat/uml_watchdog", "probe.cpio", "build-image"};
     char path[PATH_MAX];
     struct um_error err;
 

@@ -1,6 +1,7 @@
 #include "umld/events.h"
 
 #include "schemas/api_rows.h"
+#include "umld/api_params.h"
 #include "umld/db.h"
 #include "vmcore/base/clock.h"
 #include "vmcore/base/log.h"
@@ -251,7 +252,6 @@ static bool room_for(const struct events *events, uid_t uid)
 void api_server_subscribe(struct umld *umld, struct api_call *call, const json_t *params)
 {
     struct events *events = umld->events;
-    const json_t *since = json_object_get(params, "since");
     const char *guest = json_string_value(json_object_get(params, "guest"));
     struct um_error err;
     struct subscriber *s;
@@ -273,8 +273,8 @@ void api_server_subscribe(struct umld *umld, struct api_call *call, const json_t
     }
     s->call_id = api_call_id(call);
     s->uid = api_call_uid(call);
-    s->follow = json_is_true(json_object_get(params, "follow"));
-    s->sent = json_is_integer(since) ? json_integer_value(since) : events->last;
+    s->follow = params_flag(params, "follow");
+    s->sent = params_int(params, "since", events->last);
     s->guest = guest ? strdup(guest) : NULL;
     if (json_is_array(json_object_get(params, "types")))
         s->types = json_deep_copy(json_object_get(params, "types"));

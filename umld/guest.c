@@ -48,7 +48,8 @@ static void guest_free(struct guest *g)
     guest_plan_free(g);
     um_timer_free(g->limit);
     um_timer_free(g->step);
-    um_timer_free(g->notify_timer);
+    guest_signals_done(g);
+    guest_watch_done(g);
     guest_definition_done(&g->def);
     free(g->kernel_path);
     free(g->cause);
@@ -352,6 +353,7 @@ enum um_code guest_redefine(struct guest *g, struct guest_definition *def, struc
     *def = GUEST_DEFINITION_INIT;
     snprintf(revision, sizeof(revision), "%" PRId64, g->revision);
     events_emit(g->umld, "guest.changed", g->def.name, "revision", revision, NULL);
+    guest_watch_update(g);
     return UM_OK;
 }
 
@@ -381,8 +383,10 @@ void guests_drain(struct guests *guests)
             /* A limit that passed in the round in which its state ended is over. */
             if (events[i] != GUEST_T_EXPIRED || g->expired_in == g->state)
                 guest_step(g, (enum guest_event)events[i]);
-        if (count)
+        if (count) {
+            guest_watch_update(g);
             guest_waiters_check(g);
+        }
     }
 }
 

@@ -8,14 +8,17 @@
  *
  * Files: guest.c (the set, lookup, after-phase), guest_store.c (database), guest_machine.c (drain,
  * actions), guest_start.c, guest_stop.c, guest_pause.c (one verb each), guest_monitor.c (the
- * connection to umlmon), guest_adopt.c (after a daemon restart), guest_wait.c (calls that wait),
- * guest_json.c (adapters).
+ * connection to umlmon), guest_signals.c (what it says of itself), guest_watch.c (does it answer),
+ * guest_evidence.c (what is kept of a hang or panic), guest_adopt.c (after a daemon restart),
+ * guest_wait.c (calls that wait), guest_json.c (adapters).
  */
 #ifndef UMLD_GUEST_H
 #define UMLD_GUEST_H
 
 #include "mconsole/lane.h"
 #include "mconsole/verbs.h"
+#include "umld/guest_signals.h"
+#include "umld/guest_watch.h"
 #include "umld/umld.h"
 #include "vmcore/guest/definition.h"
 #include "vmcore/guest/policy.h"
@@ -52,6 +55,7 @@ struct guest {
     /* stored */
     enum guest_state state;
     bool want_up, ready;
+    bool hung;         /* its kernel was found not to answer; guest_watch.h */
     const char *asked; /* "", "pause", "resume", "reboot", or "start" when start_asked */
     uint64_t boot;
     char *kernel_path; /* NULL: never started */
@@ -67,17 +71,15 @@ struct guest {
     enum guest_state adopting_from; /* while adopting: the stored state */
     enum guest_state expired_in;    /* the state whose limit the last T_EXPIRED was about */
     enum um_code end_code;          /* of a failure before it ran, for the answer to Start */
-    unsigned starts;      /* preparations begun: a late answer belongs to an earlier one */
-    int64_t notify_ns;    /* when the guest last told something, and how much it */
-    unsigned notify_left; /* may tell before it is cut short */
-    unsigned notify_dropped;
-    struct um_timer *notify_timer; /* tells how much was dropped; made when it is needed */
-    bool host_restarted;           /* the row was stored before the host's last boot */
+    unsigned starts;     /* preparations begun: a late answer belongs to an earlier one */
+    bool host_restarted; /* the row was stored before the host's last boot */
     bool kernel_up;
-    bool start_asked;      /* start again once it is released */
-    bool kill_asked;       /* its monitor was told to kill it: next time more is done */
-    unsigned ends;         /* lives that have ended, to see one go by */
-    char *status;          /* STATUS=text of the guest, or NULL */
+    bool start_asked; /* start again once it is released */
+    bool kill_asked;  /* its monitor was told to kill it: next time more is done */
+    unsigned ends;    /* lives that have ended, to see one go by */
+    char *status;     /* STATUS=text of the guest, or NULL */
+    struct guest_signals signals;
+    struct guest_watch watch;
     struct policy_end end; /* how this life is ending; text owned */
     unsigned char inbox[GUEST_INBOX_MAX];
     unsigned inbox_count;
@@ -185,7 +187,8 @@ enum guest_path {
     GUEST_PATH_MCONSOLE, /* R/g/NAME/in/uml/mconsole */
     GUEST_PATH_STATE,    /* S/guests/NAME */
     GUEST_PATH_LOG,      /* S/guests/NAME/log */
-    GUEST_PATH_EXIT      /* S/guests/NAME/exit */
+    GUEST_PATH_EXIT,     /* S/guests/NAME/exit */
+    GUEST_PATH_EVIDENCE  /* S/guests/NAME/evidence */
 };
 const char *guest_path(const struct guest *g, enum guest_path which, char buf[GUEST_PATH_SIZE]);
 
@@ -223,12 +226,18 @@ const char *monitor_consoles(const struct guest *g, size_t *ret_len) um_nonnull(
 
 typedef void (*monitor_done_fn)(struct umld *umld, int errnum, const char *text, void *arg);
 /*
- * Send a request; payload is its struct and bytes; fd (-1: none) is duplicated by sending. done
- * (may be NULL) is called exactly once, with ECONNRESET if the link is lost. False: not connected
- * or full.
+ * Send a request; payload is its struct and bytes; fds (NULL: none) are MONITOR_FDS descriptors or
+ * -1, duplicated by sending. done (may be NULL) is called exactly once, with ECONNRESET if the link
+ * is lost. False: not connected or full.
  */
-bool monitor_ask(struct guest *g, enum mon_type type, const void *payload, size_t len, int fd,
-                 monitor_done_fn done, void *arg) um_nonnull(1) um_check;
+enum { MONITOR_FDS = 2 };
+bool monitor_ask(struct guest *g, enum mon_type type, const void *payload, size_t len,
+                 const int fds[MONITOR_FDS], monitor_done_fn done, void *arg)
+    um_nonnull(1) um_check;
+
+/* A request whose answer is the call's reply (or error). api_relay.c. */
+void monitor_relay(struct guest *g, struct api_call *call, enum mon_type type, const void *payload,
+                   size_t len) um_nonnull(1, 2);
 
 /* There is no monitor and no exit record: end what may be left of the tree, then GUEST_P_EXITED. */
 void monitor_lost(struct guest *g) um_nonnull(1);
@@ -271,12 +280,15 @@ void guest_adopted_state(struct guest *g, const struct mon_state *s) um_nonnull(
 
 /* ---- guest_mconsole.c ---- */
 /*
- * Checked command on the verb's own lane, in order; urgent: before those that wait (the stop
- * ladder). done may be NULL: the answer does not matter.
+ * Checked command on the verb's own lane. flags: MCONSOLE_* of mconsole/lane.h. done may be NULL:
+ * the answer does not matter.
  */
 enum um_code guest_mconsole(struct guest *g, enum mconsole_verb verb, const char *command,
-                            int timeout_ms, bool urgent, mconsole_done_fn done, void *arg,
+                            int timeout_ms, unsigned flags, mconsole_done_fn done, void *arg,
                             struct um_error *err) um_nonnull(1, 3) um_check;
+enum um_code guest_mconsole_on(struct guest *g, enum mconsole_lane_kind kind, const char *command,
+                               int timeout_ms, unsigned flags, mconsole_done_fn done, void *arg,
+                               struct um_error *err) um_nonnull(1, 3) um_check;
 void guest_lanes_close(struct guest *g) um_nonnull(1);
 
 /* ---- guest_wait.c ---- */
@@ -319,6 +331,9 @@ enum um_code guest_disks_free(const struct guest *g, struct um_error *err)
 /* ---- api_guest.c ---- */
 /* The guest a call's parameter `name` means; NULL after the error reply. */
 struct guest *guest_of_call(struct umld *umld, struct api_call *call, const json_t *params)
+    um_nonnull(1, 2, 3);
+/* Is `ifRevision`, where it was given, still that of the guest? Else the error reply. */
+bool guest_revision_fits(struct guest *g, struct api_call *call, const json_t *params)
     um_nonnull(1, 2, 3);
 
 /* ---- guest_json.c ---- */

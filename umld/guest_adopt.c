@@ -38,6 +38,8 @@ static void enter_adopting(struct guest *g)
     g->state = GUEST_ADOPTING;
     /* A user's stop or kill left want down; a panic or a time limit is the guest's own failure. */
     g->end.stopping = !g->want_up || g->start_asked;
+    if (g->hung && before == GUEST_KILLING)
+        g->end.hung = g->def.hang; /* what it was being killed for */
     um_timer_arm(g->limit, guest_state_info(GUEST_ADOPTING)->timeout_ms * UM_MS_NS);
     guest_touch(g);
 }
@@ -53,6 +55,8 @@ static void carry_on_ending(struct guest *g, const struct mon_state *s)
         guest_post(g, GUEST_U_KILL);
     else if (s->flags & MON_F_PANIC)
         guest_post(g, GUEST_M_PANIC);
+    else if (g->end.hung)
+        guest_post(g, GUEST_T_HUNG);
     else {
         g->expired_in = GUEST_BOOTING;
         guest_post(g, GUEST_T_EXPIRED);
@@ -115,8 +119,10 @@ void guest_adopted_state(struct guest *g, const struct mon_state *s)
 {
     bool rebooted = s->boot > g->boot;
 
-    if (rebooted)
+    if (rebooted) {
         g->boot = s->boot;
+        guest_signals_reset(g);
+    }
     g->kernel_up = s->flags & MON_F_KERNEL_UP;
     g->ready = g->ready && !rebooted && (s->flags & MON_F_READY);
     g->cpu = g->def.pinned && g->main_pid > 0 ? pinned_cpu(g->main_pid) : -1;

@@ -157,13 +157,41 @@ static const char *list_path(const struct guest *g, char buf[GUEST_PATH_SIZE + 1
     return buf;
 }
 
-/* Is it a file of umld's own user, which the guest alone is to use? */
-static bool is_ours(const struct file *file)
+/* Nobody but us and root can put something else in the place of what is in this directory. */
+static bool is_closed(const char *dir)
 {
     struct stat st;
 
+    return lstat(dir, &st) == 0 && (st.st_uid == 0 || st.st_uid == geteuid()) &&
+           (S_ISLNK(st.st_mode) || !(st.st_mode & (S_IWGRP | S_IWOTH)) || st.st_mode & S_ISVTX);
+}
+
+static bool way_is_closed(const char *path)
+{
+    um_autostr dir = strdup(path);
+
+    for (char *slash = dir ? strrchr(dir, '/') : NULL; slash; slash = strrchr(dir, '/')) {
+        slash[slash == dir] = '\0';
+        if (!is_closed(dir))
+            return false;
+        if (slash == dir)
+            return true;
+    }
+    return false;
+}
+
+/*
+ * Is it a file of umld's own user, which the guest alone is to use? Not if somebody could have led
+ * the path there: a guest with a share, say, to umld's database.
+ */
+static bool is_ours(const struct file *file)
+{
+    char real[PATH_MAX];
+    struct stat st;
+
     return file->grant && stat(file->path, &st) == 0 && st.st_uid == geteuid() &&
-           (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode));
+           (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode)) && way_is_closed(file->path) &&
+           realpath(file->path, real) && way_is_closed(real);
 }
 
 /* Written first: whatever happens, guest_files_take_back() knows what to look at. */

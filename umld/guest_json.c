@@ -69,6 +69,7 @@ static void put_definition(struct um_buf *b, const struct guest_definition *d)
     put_devices(b, d);
     put_strings(b, "cmdline", &d->cmdline);
     json_text_set_string(b, "restart", restart_json[d->restart]);
+    json_text_set_string(b, "hang", guest_hang_name(d->hang));
     json_text_set_string(b, "ready", guest_ready_name(d->ready));
     json_text_set_bool(b, "autostart", d->autostart);
     json_text_set_bool(b, "trusted", d->trusted);
@@ -98,6 +99,8 @@ static void put_process(struct um_buf *b, const struct guest *g)
         json_text_set_int(b, "monitorPid", g->monitor_pid);
     if (g->cpu >= 0)
         json_text_set_int(b, "cpu", g->cpu);
+    guest_signals_json(g, b);
+    json_text_set_string(b, "watch", guest_watch_name(g->watch.state));
     put_time(b, "kernelUpAt", g->up_ns);
     put_time(b, "readyAt", g->ready_ns);
 }
@@ -212,6 +215,11 @@ static bool set_restart(struct guest_definition *d, const char *value)
     return guest_restart_from_name(value, &d->restart);
 }
 
+static bool set_hang(struct guest_definition *d, const char *value)
+{
+    return guest_hang_from_name(value, &d->hang);
+}
+
 static bool set_ready(struct guest_definition *d, const char *value)
 {
     if (um_str_starts(value, "console:") && value[8]) {
@@ -259,6 +267,7 @@ static const struct {
 } plain_keys[] = {
     {"kernel", set_kernel, "a registered name or an absolute path"},
     {"restart", set_restart, "never, onFailure or always"},
+    {"hang", set_hang, "none, event, restart or kill"},
     {"ready", set_ready, "notify, kernel or console:REGEX"},
     {"owner", set_owner, "a numeric uid"},
     {"autostart", set_autostart, "on or off"},
@@ -384,7 +393,7 @@ static void take_limits(json_t *json, struct guest_definition *d, struct problem
 
 static void take_words(const json_t *json, struct guest_definition *d, struct problems *p)
 {
-    static const char *const keys[] = {"kernel", "restart"};
+    static const char *const keys[] = {"kernel", "restart", "hang"};
     const char *ready = json_string_value(json_object_get(json, "ready"));
     const char *pattern = json_string_value(json_object_get(json, "readyPattern"));
     char word[4200];

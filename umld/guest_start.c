@@ -46,7 +46,7 @@ static void fail(struct guest *g, const struct um_error *err)
 }
 
 struct tools {
-    char umlinit[PATH_MAX], guard[PATH_MAX], bwrap[PATH_MAX];
+    char umlinit[PATH_MAX], guard[PATH_MAX], watchdog[PATH_MAX], bwrap[PATH_MAX];
 };
 
 static enum um_code find_tools(const struct guest *g, struct tools *t, struct um_error *err)
@@ -55,6 +55,8 @@ static enum um_code find_tools(const struct guest *g, struct tools *t, struct um
 
     if (!code)
         code = um_paths_libexec("libumlguard.so", t->guard, sizeof(t->guard), err);
+    if (!code)
+        code = um_paths_libexec("compat/uml_watchdog", t->watchdog, sizeof(t->watchdog), err);
     if (!code && g->def.sandbox)
         code = um_paths_program("bwrap", "bubblewrap", t->bwrap, sizeof(t->bwrap), err);
     return code;
@@ -111,6 +113,7 @@ static enum um_code fill_order(struct guest *g, const struct launch_kernel *kern
 
     paths.umlinit = tools.umlinit;
     paths.guard = tools.guard;
+    paths.watchdog = tools.watchdog;
     paths.bwrap = tools.bwrap;
     if (!code)
         code = make_directories(g, err);

@@ -1,6 +1,7 @@
 #include "umld/jobs.h"
 
 #include "schemas/api_rows.h"
+#include "umld/api_params.h"
 #include "umld/db.h"
 #include "umld/events.h"
 #include "vmcore/base/clock.h"
@@ -189,12 +190,11 @@ static bool append_job(const struct db_row *row, void *arg)
 
 void api_job_list(struct umld *umld, struct api_call *call, const json_t *params)
 {
-    const json_t *limit = json_object_get(params, "limit");
     json_t *list = json_array();
 
     db_each(umld->db, DBQ_JOB_LIST, append_job, list,
             (int64_t)json_is_true(json_object_get(params, "active")),
-            json_is_integer(limit) ? (int64_t)json_integer_value(limit) : INT64_C(100));
+            params_int(params, "limit", 100));
     api_reply(call, json_pack("{s:o}", "jobs", list));
 }
 

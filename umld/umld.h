@@ -43,6 +43,7 @@ struct umld {
     struct um_paths paths;
     bool system;
     bool log_level_given;
+    uint64_t pings;     /* sent by guest_watch.c */
     int unread_guests;  /* rows of the database that could not be understood */
     int64_t started_ns; /* wall clock */
     int lock_fd;        /* R/lock, held for life */

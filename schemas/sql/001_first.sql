@@ -19,6 +19,8 @@ CREATE TABLE guest (
     wait_status INTEGER NOT NULL DEFAULT -1,    -- of the last exit, -1: none yet
     cause       TEXT NOT NULL DEFAULT '',
     failures    INTEGER NOT NULL DEFAULT 0,     -- consecutive, for the restart policy
+    health      TEXT NOT NULL DEFAULT '',       -- as the guest last said: `failing disk full`
+    hung        INTEGER NOT NULL DEFAULT 0,     -- its kernel was found not to answer
     restarts    INTEGER NOT NULL DEFAULT 0,
     uid         INTEGER NOT NULL DEFAULT 0      -- of its processes, 0: the daemon's user
 ) STRICT;

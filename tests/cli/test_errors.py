@@ -51,6 +51,9 @@ class Errors(Case):
         self.script('Guest.Get', fail('org.varlink.service.InvalidParameter', parameter='name',
                                       message='too long'))
         self.assertEqual(self.fails(2, 'show', 'web'), 'umlctl: parameter "name": too long\n')
+        self.script('Guest.Get', fail('org.varlink.service.InvalidParameter', parameter='name',
+                                      object='io.umld.Guest.Get', message='is a number'))
+        self.assertEqual(self.fails(2, 'show', 'web'), 'umlctl: parameter "name": is a number\n')
         self.assertIn('no.such.Method', self.fails(3, 'call', 'no.such.Method'))
         self.script('Guest.Get', fail('NotFound'))
         self.assertIn('NotFound', self.fails(7, 'show', 'web'))
@@ -82,7 +85,7 @@ class Broken(Case):
         self.script('Guest.List', misbehave(b'', 'silence'))
         began = time.monotonic()
         self.assertIn('did not answer in time', self.fails(10, '--timeout', '1ms', 'list'))
-        self.assertLess(time.monotonic() - began, 8)
+        self.assertLess(time.monotonic() - began, 18)
 
     def test_reply_in_many_pieces_and_large(self):
         self.script('Guest.List', {'guests': [guest(f'g{i}') for i in range(3000)]})

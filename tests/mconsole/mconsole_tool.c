@@ -53,11 +53,11 @@ static int run(const char *dir, const char *target, const char *command, int tim
 {
     struct outcome o = {.loop = um_loop_new(), .code = UM_E_INTERNAL};
     struct um_error err = UM_ERROR_INIT;
-    struct mconsole_lane *lane = o.loop ? mconsole_lane_new(o.loop, dir, "q", target, 0600) : NULL;
+    struct mconsole_lane *lane = o.loop ? mconsole_lane_new(o.loop, dir, "q", target) : NULL;
 
     if (!lane)
         return 1;
-    if (mconsole_lane_send(lane, command, timeout_ms, false, on_done, &o, &err) != UM_OK)
+    if (mconsole_lane_send(lane, command, timeout_ms, 0, on_done, &o, &err) != UM_OK)
         o.code = complain(&err) ? err.code : UM_OK;
     else
         um_loop_run(o.loop);

@@ -21,6 +21,13 @@ static const char *const ready_names[READY_COUNT] = {
     [READY_CONSOLE] = "console",
 };
 
+static const char *const hang_names[HANG_COUNT] = {
+    [HANG_EVENT] = "event",
+    [HANG_NONE] = "none",
+    [HANG_RESTART] = "restart",
+    [HANG_KILL] = "kill",
+};
+
 static int index_of(const char *const *names, int n, const char *s)
 {
     for (int i = 0; i < n; i++)
@@ -54,6 +61,20 @@ bool guest_ready_from_name(const char *s, enum guest_ready *ret)
 
     if (i >= 0)
         *ret = (enum guest_ready)i;
+    return i >= 0;
+}
+
+const char *guest_hang_name(enum guest_hang h)
+{
+    return (unsigned)h < HANG_COUNT ? hang_names[h] : "?";
+}
+
+bool guest_hang_from_name(const char *s, enum guest_hang *ret)
+{
+    int i = index_of(hang_names, HANG_COUNT, s);
+
+    if (i >= 0)
+        *ret = (enum guest_hang)i;
     return i >= 0;
 }
 

@@ -12,6 +12,14 @@
 
 enum guest_restart { RESTART_NEVER, RESTART_ON_FAILURE, RESTART_ALWAYS, RESTART_COUNT };
 enum guest_ready { READY_NOTIFY, READY_KERNEL, READY_CONSOLE, READY_COUNT };
+/* What umld does about a guest whose kernel answers no more. */
+enum guest_hang {
+    HANG_EVENT, /* says so */
+    HANG_NONE,  /* does not even look */
+    HANG_RESTART,
+    HANG_KILL,
+    HANG_COUNT
+};
 
 struct guest_definition {
     char *name;
@@ -22,6 +30,7 @@ struct guest_definition {
     struct um_strv labels;  /* key=value */
     enum guest_restart restart;
     enum guest_ready ready;
+    enum guest_hang hang;
     char *ready_pattern; /* POSIX extended regex, for READY_CONSOLE */
     struct guest_limits limits;
     bool autostart;
@@ -91,5 +100,7 @@ bool guest_restart_from_name(const char *s, enum guest_restart *ret) um_check;
 /* `notify`, `kernel`, `console` (the pattern travels beside it). */
 const char *guest_ready_name(enum guest_ready r);
 bool guest_ready_from_name(const char *s, enum guest_ready *ret) um_check;
+const char *guest_hang_name(enum guest_hang h);
+bool guest_hang_from_name(const char *s, enum guest_hang *ret) um_check;
 
 #endif

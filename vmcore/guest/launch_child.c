@@ -105,6 +105,7 @@ static void add_programs(struct launch_words *w, const struct launch_kernel *k,
     if (k->guard)
         add_read_only(w, p->guard);
     add_read_only(w, p->umlinit);
+    add_bind(w, "--ro-bind", p->watchdog, LAUNCH_WATCHDOG_PATH);
 }
 
 /*

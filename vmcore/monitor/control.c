@@ -75,6 +75,29 @@ void mon_control_notify(struct monitor *m, uint32_t kind, const char *data, size
     send_to_all(m, MON_NOTIFY, &n, sizeof(n), data, len);
 }
 
+/* only NULL: to everyone. */
+static void send_kept(struct monitor *m, struct mon_connection *only)
+{
+    struct mon_notify n = {
+        .kind = MON_NOTIFY_KEPT, .boot = m->state.boot, .wall_ns = um_clock_wall_ns()};
+    struct um_buf text = UM_BUF_INIT;
+
+    for (size_t at = 0; mon_kept_part(&m->notify.kept, &at, &text);) {
+        n.length = (uint32_t)text.len;
+        if (!only)
+            send_to_all(m, MON_NOTIFY, &n, sizeof(n), text.data, text.len);
+        else if (only->id != 0)
+            send_packet(only, MON_NOTIFY, 0, &n, sizeof(n), text.data, text.len);
+        um_buf_done(&text);
+    }
+    um_buf_done(&text);
+}
+
+void mon_control_kept(struct monitor *m)
+{
+    send_kept(m, NULL);
+}
+
 static struct mon_connection *find_connection(struct monitor *m, uint64_t id)
 {
     for (int i = 0; i < MON_CONNECTION_MAX; i++)
@@ -83,7 +106,7 @@ static struct mon_connection *find_connection(struct monitor *m, uint64_t id)
     return NULL;
 }
 
-void mon_control_reply(struct monitor *m, uint64_t id, uint32_t serial, int errnum,
+bool mon_control_reply(struct monitor *m, uint64_t id, uint32_t serial, int errnum,
                        const char *text)
 {
     const struct mon_reply r = {.errnum = errnum};
@@ -91,6 +114,7 @@ void mon_control_reply(struct monitor *m, uint64_t id, uint32_t serial, int errn
 
     if (c)
         send_packet(c, MON_REPLY, serial, &r, sizeof(r), text, text ? strlen(text) : 0);
+    return c && c->id == id; /* else it did not fit */
 }
 
 static void send_consoles(struct monitor *m, struct mon_connection *c)
@@ -111,8 +135,8 @@ static void send_consoles(struct monitor *m, struct mon_connection *c)
 static bool receive_one(struct mon_connection *c, bool *ret_more)
 {
     struct packet p;
-    int fd = -1;
-    ssize_t n = um_fd_receive(c->watch.fd, &p, sizeof(p), &fd, NULL);
+    int fds[MON_REQUEST_FDS];
+    ssize_t n = um_fd_receive_many(c->watch.fd, &p, sizeof(p), fds, MON_REQUEST_FDS, NULL);
 
     *ret_more = n > 0;
     if (n < 0 && errno == EAGAIN)
@@ -120,10 +144,11 @@ static bool receive_one(struct mon_connection *c, bool *ret_more)
     if (n < (ssize_t)sizeof(p.header) || p.header.magic != MON_MAGIC ||
         p.header.version != MON_VERSION ||
         (size_t)n != sizeof(p.header) + (size_t)p.header.length) {
-        um_fd_close(&fd);
+        for (int i = 0; i < MON_REQUEST_FDS; i++)
+            um_fd_close(&fds[i]);
         return false;
     }
-    return mon_request(c->mon, c->id, &p.header, p.body, fd);
+    return mon_request(c->mon, c->id, &p.header, p.body, fds);
 }
 
 static void on_connection(uint32_t events, void *arg)
@@ -160,6 +185,8 @@ static void on_listener(uint32_t events, void *arg)
     send_packet(c, MON_STATE, 0, &m->state, sizeof(m->state), NULL, 0);
     if (c->id != 0)
         send_consoles(m, c);
+    if (c->id != 0)
+        send_kept(m, c);
 }
 
 /* umld binds the socket before it starts us, so that it can connect without waiting for us. */

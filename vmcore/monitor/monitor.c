@@ -71,6 +71,7 @@ void mon_saw_kernel_up(struct monitor *m)
         m->state.boot++;
         m->state.flags &= ~(uint32_t)MON_F_READY;
         m->state.ready_wall_ns = 0;
+        mon_kept_clear(&m->notify.kept);
         mon_lines_reset(&m->lines);
         for (size_t i = 0; i < m->console_count; i++)
             if (!m->consoles[i].config->pts)

@@ -5,7 +5,7 @@
  *   monitor.c   start, signals, what notifications and the kernel's fate do to the state
  *   ending.c    from "it shall end" to the exit record: kill, prove dead, drain, deliver, leave
  *   initlink.c  the socket to umlinit
- *   notify.c    the guest's notify socket, rate limits
+ *   notify.c    the guest's notify socket, rate limits;  kept.c: what the guest last said
  *   console.c   ptys;  client.c: who is attached to them
  *   control.c   umld's connections;  requests.c: its requests
  *   record.c    the exit record
@@ -13,6 +13,7 @@
 #ifndef VMCORE_MONITOR_MONITOR_H
 #define VMCORE_MONITOR_MONITOR_H
 
+#include "mconsole/signals.h"
 #include "vmcore/base/str.h"
 #include "vmcore/monitor/config.h"
 #include "vmcore/monitor/conlog.h"
@@ -40,6 +41,7 @@ struct mon_console {
     struct mon_watch watch;
     struct mon_log log;  /* managed only */
     struct um_buf typed; /* on its way to the guest */
+    bool awaited;        /* a client has more to type */
     size_t burst;        /* bytes of output since the last nudge */
     struct mon_timer nudge;
 };
@@ -55,6 +57,8 @@ void mon_console_drain(struct mon_console *c, bool to_end) um_nonnull(1);
 size_t mon_console_room(const struct mon_console *c) um_nonnull(1);
 bool mon_console_type(struct mon_console *c, const char *data, size_t len)
     um_nonnull(1, 2) um_check;
+/* Have mon_client_input() called once more, when output has been read and there is room. */
+void mon_console_await_room(struct mon_console *c) um_nonnull(1);
 /* 0 or an errno. */
 int mon_console_resize(struct mon_console *c, unsigned rows, unsigned columns) um_nonnull(1);
 
@@ -65,20 +69,34 @@ struct mon_client {
     struct mon_console *console;
     struct mon_watch watch;
     int fd;
+    int early; /* a writer's: what was sent before umlmon had the socket; -1 once it is read */
     struct mon_log_reader reader;
     bool writer;   /* at most one per console */
     bool in_ended; /* its sending side is closed */
-    bool in_full;  /* the console takes no more typing at present */
+    bool in_full;  /* the console takes no more typing this round */
     bool hung_up;  /* closed by the peer, but what it typed before is not all read */
     bool out_full; /* its socket takes no more output at present */
     struct mon_client *next;
 };
 
-/* Takes fd in every case. Returns 0 or an errno with *ret_why set (static text). */
-int mon_client_may_attach(struct monitor *m, const struct mon_attach *a, const char **ret_why)
-    um_nonnull(1, 2, 3) um_check;
-int mon_client_attach(struct monitor *m, const struct mon_attach *a, int fd, const char **ret_why)
-    um_nonnull(1, 2, 4);
+/* MON_ATTACH taken apart. */
+struct mon_newcomer {
+    struct mon_attach ask;
+    const void *greeting;
+    size_t greeting_len;
+    int fd, early;
+};
+
+/*
+ * 0, and the client is there, a reader from this moment on; its descriptors are taken, and nothing
+ * has been read from or written to them. It must be begun or dropped at once. Else an errno with
+ * *ret_why set (static text).
+ */
+int mon_client_new(struct monitor *m, const struct mon_newcomer *n, struct mon_client **ret_client,
+                   const char **ret_why) um_nonnull(1, 2, 3, 4) um_check;
+/* Deposes the writer before it, types what was sent early; the greeting follows. */
+void mon_client_begin(struct mon_client *c) um_nonnull(1);
+void mon_client_drop(struct mon_client *c) um_nonnull(1);
 /* New output / new room for input on the console. */
 void mon_client_output(struct mon_console *c) um_nonnull(1);
 void mon_client_input(struct mon_console *c) um_nonnull(1);
@@ -106,16 +124,44 @@ void mon_control_close(struct monitor *m) um_nonnull(1);
 void mon_control_state(struct monitor *m) um_nonnull(1); /* STATE to everyone */
 void mon_control_notify(struct monitor *m, uint32_t kind, const char *data, size_t len)
     um_nonnull(1);
-/* To the connection with that id, if it is still there. */
-void mon_control_reply(struct monitor *m, uint64_t id, uint32_t serial, int errnum,
+void mon_control_kept(struct monitor *m) um_nonnull(1); /* what is kept, to everyone */
+/* To the connection with that id, if it is still there. False: it is not, or not any more. */
+bool mon_control_reply(struct monitor *m, uint64_t id, uint32_t serial, int errnum,
                        const char *text) um_nonnull(1);
 
 /* ---- requests.c ---- */
 
-/* One request with its header already checked. fd: passed descriptor or -1, taken. False: the
+/* Descriptors of one message, and one more, to see that there are too many. */
+enum { MON_REQUEST_FDS = 3 };
+
+/* One request with its header already checked. fds: passed descriptors, then -1; taken. False: the
  * message is malformed and the connection must go. */
 bool mon_request(struct monitor *m, uint64_t connection, const struct mon_header *h,
-                 const char *body, int fd) um_nonnull(1, 3, 4) um_check;
+                 const char *body, int fds[MON_REQUEST_FDS]) um_nonnull(1, 3, 4, 5) um_check;
+
+/* ---- kept.c ---- */
+
+/* The metrics, and one line each of STATUS, HEALTH and WANT. */
+enum { MON_KEPT_MAX = MCONSOLE_METRICS_MAX + 3 };
+
+struct mon_kept_line {
+    enum mconsole_signal_kind kind;
+    char *name; /* of a metric, else empty */
+    char *text; /* the whole line */
+};
+
+struct mon_kept {
+    struct mon_kept_line *lines; /* NULL: it has said nothing yet */
+    size_t count, metric_count;
+};
+
+/* Kinds that are not kept are ignored, and so are metrics beyond MCONSOLE_METRICS_MAX. */
+void mon_kept_take(struct mon_kept *k, const struct mconsole_signal *s) um_nonnull(1, 2);
+/* The lines from *at on that fit one message into ret (empty before); *at moves on. False: there
+ * are none. */
+bool mon_kept_part(const struct mon_kept *k, size_t *at, struct um_buf *ret)
+    um_nonnull(1, 2, 3) um_check;
+void mon_kept_clear(struct mon_kept *k) um_nonnull(1);
 
 /* ---- notify.c ---- */
 
@@ -126,14 +172,18 @@ struct mon_bucket {
 
 bool mon_bucket_take(struct mon_bucket *b, int64_t now_ns) um_nonnull(1) um_check;
 
-/* A whole line `READY=1` among the lines of a user notification. */
-bool mon_notify_says_ready(const char *data, size_t len) um_nonnull(1);
+/*
+ * What the lines of a user notification say: kept in kept. True: one is `READY=1`.
+ */
+bool mon_notify_read(struct mon_kept *kept, const char *data, size_t len) um_nonnull(1, 2) um_check;
 
 struct mon_notify_in {
     int fd;
     struct mon_watch watch;
-    struct mon_bucket user, urgent;
+    struct mon_bucket user, urgent, hang;
     struct mon_timer report; /* dropped ones are reported, but not one by one */
+    bool user_dropped;       /* of those, some were the guest's words */
+    struct mon_kept kept;
 };
 
 enum um_code mon_notify_open(struct monitor *m, struct um_error *err) um_nonnull(1) um_check;

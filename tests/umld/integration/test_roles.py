@@ -1,6 +1,7 @@
 """Who may do what: root and the daemon's user all, an owner his guest, others look."""
 import os
 import pwd
+import shutil
 import unittest
 
 import harness
@@ -44,7 +45,7 @@ class Roles(Case):
 
     def attempt(self, uid, method, /, **parameters):
         def work():
-            with Client(self.daemon.api, 20) as client:
+            with Client(self.daemon.api) as client:
                 client.call(method, parameters)
                 return "done"
         return as_user(uid, work)
@@ -104,7 +105,7 @@ class UserMode(Case):
     kernel = False
 
     def test_other_users_cannot_even_connect(self):
-        text = as_user(OTHER, lambda: Client(self.daemon.api, 5).call("Server.Ping"))
+        text = as_user(OTHER, lambda: Client(self.daemon.api).call("Server.Ping"))
         self.assertIn("PermissionError", text)
 
     def test_a_run_directory_of_somebody_else_is_refused(self):
@@ -120,8 +121,14 @@ class UserMode(Case):
 class Dropped(Case):
     """--system --user NAME: opened as root, served as somebody else."""
     daemon_options = ("--system", "--user", pwd.getpwuid(OTHER).pw_name)
+    kernel = False
+
+    def prepare(self):
+        self.daemon.copy_programs()
+        self.fake = shutil.copy(harness.FAKE, self.daemon.directory)
 
     def test_daemon_and_monitors_are_that_user_without_any_capability(self):
+        self.register(self.fake, "fake")
         self.boot("web")
         for pid in (self.daemon.process.pid, self.runtime("web")["monitorPid"]):
             with open(f"/proc/{pid}/status", encoding="ascii") as file:

@@ -194,6 +194,23 @@ class Uids(Case):
         self.wait("web", "exit")
         self.assertEqual(self.entries(path), [])
 
+    def test_a_path_that_somebody_else_could_have_led_there_opens_nothing(self):
+        target = self.disk("private.img")
+        for mode, owner in ((0o777, self.owner), (0o755, 12345)):
+            folder = os.path.join(self.daemon.directory, f"folder{mode:o}")
+            os.mkdir(folder)
+            os.chmod(folder, mode)
+            os.chown(folder, owner, owner)
+            path = folder + "/disk.img"
+            os.symlink(target, path)
+            name = f"m{mode:o}"
+            self.create(name, f"ubd0={path}")
+            self.assertIn("cannot be written by the guest's own user", self.fails("BadConfig", "Guest.Start", name=name).message)
+            self.assertEqual(self.entries(target), [])
+        os.symlink(target, self.daemon.directory + "/link.img")
+        self.boot("fine", f"ubd0={self.daemon.directory}/link.img")
+        self.assertEqual(self.entries(target), [self.runtime("fine")["uid"]])
+
     def test_a_readable_base_is_left_alone(self):
         path = self.disk("base.img", 0o644)
         for name in ("a", "b"):

@@ -23,6 +23,7 @@ static const struct launch_paths paths = {
     .exit_file = "/var/lib/umld/guests/web/exit",
     .umlinit = "/usr/libexec/umld/umlinit",
     .guard = "/usr/libexec/umld/libumlguard.so",
+    .watchdog = "/usr/libexec/umld/compat/uml_watchdog",
     .bwrap = "/usr/bin/bwrap",
 };
 

@@ -1,0 +1,237 @@
+/*
+ * io.umld.Guest: the verbs. Handlers look up, refuse what the state does not allow, post the event
+ * and leave the rest to guest_wait.c.
+ */
+#include "schemas/api_rows.h"
+#include "umld/api_params.h"
+#include "umld/guest.h"
+#include "umld/jobs.h"
+#include "umld/request.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { START_TIMEOUT_MS = 120000, STOP_TIMEOUT_MS = 120000, VERB_TIMEOUT_MS = 15000 };
+
+static void refuse(struct guest *g, struct api_call *call, const char *verb, const char *hint)
+{
+    bool at_rest = !guest_state_info(g->state)->has_process;
+    struct um_error err;
+    char object[96];
+
+    um_fail(&err, at_rest ? UM_E_NOT_RUNNING : UM_E_WRONG_STATE,
+            guest_object(g, object, sizeof(object)), NULL, "cannot %s: it is %s", verb,
+            guest_state_info(g->state)->name);
+    if (hint)
+        um_hint(&err, hint, g->def.name);
+    api_reply_error(call, &err);
+}
+
+/*
+ * Common path of the verbs: refuse an impossible event, post it unless the goal holds already,
+ * wait.
+ */
+static void verb(struct guest *g, struct api_call *call, enum guest_event event, bool changed,
+                 struct guest_wait *wait)
+{
+    wait->changed = changed;
+    /* What is posted already may end the state the goal holds in: this wish comes after it. */
+    if (changed || g->inbox_count > 0)
+        guest_post(g, event);
+    guest_wait_add(g, call, wait);
+}
+
+/* wait=none: the answer is that the wish is stored. */
+static void start_unattended(struct guest *g, struct api_call *call, const struct guest_wait *wait,
+                             bool changed)
+{
+    char job[24];
+    json_t *reply = json_pack("{s:b,s:s,s:b,s:s*}", "changed", changed, "state",
+                              guest_state_info(g->state)->name, "ready", g->ready, "job",
+                              wait->job ? jobs_id_text(wait->job, job, sizeof(job)) : NULL);
+
+    if (changed || g->inbox_count > 0)
+        guest_post(g, GUEST_U_START);
+    jobs_end(g->umld, wait->job, NULL);
+    if (wait->request_id)
+        request_remember(g->umld, api_call_uid(call), wait->request_id, wait->request_method,
+                         g->def.name, reply);
+    api_reply(call, reply);
+}
+
+void api_guest_start(struct umld *umld, struct api_call *call, const json_t *params)
+{
+    struct guest *g = guest_of_call(umld, call, params);
+    const char *until = params_text(params, "wait", NULL),
+               *id = params_text(params, "requestId", NULL);
+    struct guest_wait wait = {.goal = GOAL_READY,
+                              .timeout_ms = params_int(params, "timeoutMs", START_TIMEOUT_MS),
+                              .reply_ready = true,
+                              .reply_job = true,
+                              .request_id = id,
+                              .request_method = "Guest.Start"};
+    bool running, changed;
+
+    if (!g || request_repeated(umld, call, id, "Guest.Start", g->def.name))
+        return;
+    running = guest_state_info(g->state)->has_process && g->state != GUEST_STOPPING &&
+              g->state != GUEST_KILLING;
+    changed = !running && g->state != GUEST_PREPARING;
+    if (g->state == GUEST_PAUSED) {
+        refuse(g, call, "start", "resume it: umlctl resume %s");
+        return;
+    }
+    if (changed)
+        wait.job = jobs_begin(umld, "guest.start", g->def.name, api_call_uid(call), NULL, NULL);
+    if (until && strcmp(until, "none") == 0) {
+        start_unattended(g, call, &wait, changed);
+        return;
+    }
+    if (until && strcmp(until, "kernel") == 0)
+        wait.goal = GOAL_KERNEL;
+    verb(g, call, GUEST_U_START, changed, &wait);
+}
+
+static bool is_down(const struct guest *g)
+{
+    return g->state == GUEST_STOPPED || g->state == GUEST_FAILED;
+}
+
+void api_guest_stop(struct umld *umld, struct api_call *call, const json_t *params)
+{
+    struct guest *g = guest_of_call(umld, call, params);
+    struct guest_wait wait = {.goal = GOAL_STOPPED,
+                              .timeout_ms = params_int(params, "timeoutMs", STOP_TIMEOUT_MS),
+                              .reply_job = true};
+    bool changed;
+
+    if (!g)
+        return;
+    changed = !is_down(g);
+    if (changed)
+        wait.job = jobs_begin(umld, "guest.stop", g->def.name, api_call_uid(call), NULL, NULL);
+    verb(g, call, params_flag(params, "force") ? GUEST_U_KILL : GUEST_U_STOP, changed, &wait);
+}
+
+void api_guest_kill(struct umld *umld, struct api_call *call, const json_t *params)
+{
+    struct guest *g = guest_of_call(umld, call, params);
+    struct guest_wait wait = {.goal = GOAL_STOPPED, .timeout_ms = STOP_TIMEOUT_MS};
+
+    if (g)
+        verb(g, call, GUEST_U_KILL, !is_down(g), &wait);
+}
+
+void api_guest_remove(struct umld *umld, struct api_call *call, const json_t *params)
+{
+    const char *name = params_text(params, "name", NULL);
+    struct guest *g = guest_find(umld, name);
+    struct guest_wait wait = {.goal = GOAL_REMOVED, .timeout_ms = STOP_TIMEOUT_MS};
+    struct um_error err;
+    char object[96];
+
+    if (!g) {
+        api_reply(call, json_pack("{s:b}", "changed", 0));
+        return;
+    }
+    if (!guest_revision_fits(g, call, params))
+        return;
+    if (params_flag(params, "force") && !is_down(g)) {
+        verb(g, call, GUEST_U_KILL, true, &wait);
+        return;
+    }
+    if (g->state != GUEST_STOPPED && g->state != GUEST_FAILED) {
+        um_fail(&err, UM_E_WRONG_STATE, guest_object(g, object, sizeof(object)), NULL,
+                "cannot be removed: it is %s", guest_state_info(g->state)->name);
+        um_hint(&err, "stop it first: umlctl stop %s, or: umlctl remove --force %s", name, name);
+        api_reply_error(call, &err);
+        return;
+    }
+    guest_remove(g);
+    api_reply(call, json_pack("{s:b}", "changed", 1));
+}
+
+void api_guest_reboot(struct umld *umld, struct api_call *call, const json_t *params)
+{
+    struct guest *g = guest_of_call(umld, call, params);
+    struct guest_wait wait = {.goal = GOAL_REBOOTED,
+                              .timeout_ms = params_int(params, "timeoutMs", START_TIMEOUT_MS)};
+
+    if (!g)
+        return;
+    if (guest_next(g->state, GUEST_U_REBOOT).defined)
+        verb(g, call, GUEST_U_REBOOT, true, &wait);
+    else
+        refuse(g, call, "reboot",
+               g->state == GUEST_PAUSED ? "resume it first: umlctl resume %s"
+                                        : "start it: umlctl start %s");
+}
+
+void api_guest_pause(struct umld *umld, struct api_call *call, const json_t *params)
+{
+    struct guest *g = guest_of_call(umld, call, params);
+    struct guest_wait wait = {.goal = GOAL_PAUSED, .timeout_ms = VERB_TIMEOUT_MS};
+
+    if (!g)
+        return;
+    if (g->state == GUEST_PAUSED || guest_next(g->state, GUEST_U_PAUSE).defined)
+        verb(g, call, GUEST_U_PAUSE, g->state != GUEST_PAUSED, &wait);
+    else
+        refuse(g, call, "pause", NULL);
+}
+
+void api_guest_resume(struct umld *umld, struct api_call *call, const json_t *params)
+{
+    struct guest *g = guest_of_call(umld, call, params);
+    struct guest_wait wait = {.goal = GOAL_RUNNING, .timeout_ms = VERB_TIMEOUT_MS};
+
+    if (!g)
+        return;
+    if (!guest_next(g->state, GUEST_U_RESUME).defined) {
+        refuse(g, call, "resume", NULL);
+        return;
+    }
+    /* Sent in any case: a pause may be under way, or its kernel was stopped by somebody else. */
+    wait.changed = g->state != GUEST_RUNNING || strcmp(g->asked, "pause") == 0;
+    guest_post(g, GUEST_U_RESUME);
+    guest_wait_add(g, call, &wait);
+}
+
+void api_guest_wait(struct umld *umld, struct api_call *call, const json_t *params)
+{
+    struct guest *g = guest_of_call(umld, call, params);
+    const char *condition = params_text(params, "condition", NULL);
+    struct guest_wait wait = {.goal = GOAL_STATE,
+                              .timeout_ms = params_int(params, "timeoutMs", 3600000),
+                              .reply_guest = true};
+    struct um_error err;
+
+    if (!g)
+        return;
+    if (strcmp(condition, "ready") == 0) {
+        wait.goal = GOAL_READY;
+    } else if (strcmp(condition, "exit") == 0) {
+        wait.goal = GOAL_STOPPED;
+    } else if (!guest_state_from_name(condition, &wait.state)) {
+        um_fail(&err, UM_E_INVALID, "wait", "condition", "\"%.40s\" is no state", condition);
+        um_hint(&err, "use ready, exit or a state: stopped, booting, running, paused, failed, ...");
+        api_reply_error(call, &err);
+        return;
+    }
+    guest_wait_add(g, call, &wait);
+}
+
+void api_guest_reset_failed(struct umld *umld, struct api_call *call, const json_t *params)
+{
+    struct guest *g = guest_of_call(umld, call, params);
+    struct guest_wait wait = {
+        .goal = GOAL_STATE, .state = GUEST_STOPPED, .timeout_ms = VERB_TIMEOUT_MS};
+
+    if (!g)
+        return;
+    if (g->state == GUEST_FAILED)
+        verb(g, call, GUEST_U_CLEAR, true, &wait);
+    else
+        api_reply(call,
+                  json_pack("{s:b,s:s}", "changed", 0, "state", guest_state_info(g->state)->name));
+}
