@@ -136,6 +136,7 @@ const struct command command_create = {
                "  owner=USER   trusted=yes|no   sandbox=on|off   pinned=on|off\n"
                "  ready=notify|kernel|console:REGEX   hang=none|event|restart|kill\n"
                "  label:KEY=VALUE\n"
+               "  limit:memory=SIZE   limit:pids=N   limit:cpu=PERCENT%   limit:io=SIZE\n"
                "Every other word is a device string: mem=128M, ubd0=cow,base, con1=pts,\n"
                "share0=DIR. Words after -- go to the kernel's command line as they are.\n"
                "With --file, words add to what the file says.\n"

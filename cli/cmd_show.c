@@ -53,10 +53,21 @@ static void time_field(const json_t *o, const char *key, const char *name)
         field(name, text_when(text_get(o, key, NULL), text, sizeof(text)));
 }
 
-void show_definition(const json_t *d)
+static void member_fields(json_t *members, const char *name)
 {
     const char *key;
     const json_t *v;
+    char text[1024];
+
+    json_object_foreach(members, key, v)
+    {
+        snprintf(text, sizeof(text), "%s=%s", key, json_string_value(v));
+        field(name, text);
+    }
+}
+
+void show_definition(const json_t *d)
+{
     char text[1024];
 
     field("kernel", text_get(d, "kernel", NULL));
@@ -72,11 +83,8 @@ void show_definition(const json_t *d)
     bool_field(d, "sandbox");
     bool_field(d, "pinned");
     int_field(d, "owner", "owner");
-    json_object_foreach(json_object_get(d, "labels"), key, v)
-    {
-        snprintf(text, sizeof(text), "%s=%s", key, json_string_value(v));
-        field("label", text);
-    }
+    member_fields(json_object_get(d, "limits"), "limit");
+    member_fields(json_object_get(d, "labels"), "label");
 }
 
 const char *show_state(const json_t *r, char *buf, size_t size)
@@ -142,6 +150,7 @@ void show_guest(const json_t *guest)
     int_field(r, "bootNumber", "boot");
     field("kernel", text_get(r, "kernel", NULL));
     int_field(r, "cpu", "cpu");
+    int_field(r, "uid", "uid");
     if (show_uptime(r) >= 0)
         field("uptime", text_duration(show_uptime(r), text, sizeof(text)));
     time_field(r, "startedAt", "started");

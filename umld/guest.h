@@ -50,6 +50,7 @@ struct guest {
     int64_t id; /* never reused; 0: internal (a kernel probe), known to no table */
     struct guest_definition def;
     int64_t revision, created_ns;
+    uid_t uid; /* its own, for as long as it exists; 0: it is umld's user (guest_ids.h) */
 
     /* stored */
     enum guest_state state;
@@ -126,6 +127,8 @@ typedef void (*guest_each_fn)(struct guest *g, void *arg);
 void guest_each(struct umld *umld, guest_each_fn fn, void *arg) um_nonnull(1, 2);
 int guest_count(const struct umld *umld) um_nonnull(1);
 struct guest *guest_list(const struct umld *umld, int index) um_nonnull(1);
+/* Does an internal guest other than g have this uid? */
+bool guest_internal_uid(const struct umld *umld, const struct guest *g, uid_t uid) um_nonnull(1);
 
 /* def is taken over on success. */
 enum um_code guest_create(struct umld *umld, struct guest_definition *def, struct guest **ret,
@@ -248,11 +251,26 @@ void guest_drop_exit_record(struct guest *g) um_nonnull(1);
 
 /* ---- guest_tree.c ---- */
 /*
- * SIGKILL every process of this user that serves or is the guest of the run directory dir: umlmon,
+ * SIGKILL every process of ours that serves or is the guest of the run directory dir: umlmon,
  * sandbox and kernel name it in their arguments. Returns how many there were: repeat until 0. Reads
  * all of /proc; for the rare cases when a monitor is no more.
  */
-int guest_dir_kill(const char *dir) um_nonnull(1);
+int guest_dir_kill(const struct umld *umld, const char *dir) um_nonnull(1, 2);
+
+/* ---- guest_cgroup.c ---- */
+/*
+ * Control groups with the limits of g's definition, and in system mode with some it does not name;
+ * none without limits. What is to be joined is appended to ret (order.h). Its run directory must be
+ * there.
+ */
+enum um_code guest_cgroup_make(struct guest *g, struct um_strv *ret, struct um_error *err)
+    um_nonnull(1, 2) um_check;
+/* Those noted in a run directory whose guest is proven dead. */
+void guest_cgroup_remove(struct umld *umld, const char *guest_dir) um_nonnull(1, 2);
+/* Did the host kill something of it for want of memory? Before they are removed. */
+bool guest_cgroup_starved(const struct guest *g) um_nonnull(1);
+/* Groups that no run directory notes go, now or a little later. */
+void guest_cgroups_sweep(struct umld *umld) um_nonnull(1);
 
 /* ---- guest_adopt.c ---- */
 void guests_adopt(struct umld *umld) um_nonnull(1);

@@ -326,7 +326,7 @@ static void sweep(void *arg)
     struct guest *g = l->guest;
     char dir[GUEST_PATH_SIZE];
 
-    if (guest_dir_kill(guest_path(g, GUEST_PATH_DIR, dir)) == 0)
+    if (guest_dir_kill(g->umld, guest_path(g, GUEST_PATH_DIR, dir)) == 0)
         guest_post(g, GUEST_P_EXITED);
     else
         um_timer_arm(l->sweep, SWEEP_MS * UM_MS_NS);

@@ -50,7 +50,7 @@ void guest_store(struct guest *g)
                 (int64_t)g->boot, g->kernel_path ? g->kernel_path : "", (int64_t)g->monitor_pid,
                 g->monitor_start, um_clock_boot_id(), g->start_ns, g->exit_ns,
                 (int64_t)g->wait_status, g->cause ? g->cause : "", (int64_t)g->failures,
-                (int64_t)g->restarts, g->asked, g->id) ||
+                (int64_t)g->restarts, g->asked, (int64_t)g->uid, g->id) ||
         !db_run(g->umld->db, DBQ_GUEST_WANT, (int64_t)g->want_up, g->id) ||
         !db_run(g->umld->db, DBQ_GUEST_SIGNALS, guest_health_text(g, health, sizeof(health)),
                 (int64_t)g->hung, g->id))
@@ -120,6 +120,7 @@ static bool load_row(const struct db_row *row, void *arg)
     for (size_t i = 0; i < UM_ARRAY_LEN(asked); i++)
         if (strcmp(db_row_text(row, 19), asked[i]) == 0)
             g->asked = asked[i];
+    g->uid = (uid_t)db_row_int(row, 20);
     start_with_host(g);
     return true;
 }

@@ -12,9 +12,11 @@ from guest_harness import BUILD, CallError, Daemon
 
 
 class Devices(unittest.TestCase):
+    user = None  # system mode: whom umld becomes (test_apart.py)
+
     @classmethod
     def setUpClass(cls):
-        cls.daemon = Daemon()
+        cls.daemon = Daemon(user=cls.user)
         cls.addClassCleanup(cls.daemon.close)
         cls.daemon.image()
 
@@ -133,7 +135,7 @@ class Devices(unittest.TestCase):
         with guest.shell() as shell:
             shell.run("mount -t hostfs none /mnt")
             self.assertEqual(shell.run("cat /mnt/in"), "from the host")
-            shell.run("mkdir /mnt/sub && echo from the guest >/mnt/sub/out && mv /mnt/sub/out /mnt/sub/moved && rm /mnt/in")
+            shell.run("mkdir /mnt/sub && echo from the guest >/mnt/sub/out && mv /mnt/sub/out /mnt/sub/moved && rm -f /mnt/in")
         with open(folder + "/sub/moved", encoding="ascii") as file:
             self.assertEqual(file.read(), "from the guest\n")
         self.assertEqual(os.listdir(folder), ["sub"])
@@ -173,7 +175,7 @@ class Devices(unittest.TestCase):
         self.assertNotEqual(reply.returncode, 0)
         self.assertEqual(guest.runtime()["state"], "running")
         ask("sysrq s")
-        self.assertIn("Emergency Sync", guest.log())
+        guest_harness.until(lambda: "Emergency Sync" in guest.log(), "the kernel's word of it on con0")
 
     def test_mconsole_guards_know_the_real_kernel(self):
         guest = self.guest("guards")

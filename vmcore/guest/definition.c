@@ -192,7 +192,13 @@ bool guest_definition_set(struct guest_definition *d, struct device *device)
 bool guest_definition_unset(struct guest_definition *d, const char *name)
 {
     size_t i = position(d, name);
+    enum guest_limit limit;
 
+    if (um_str_starts(name, "limit:") && guest_limit_from_name(name + 6, &limit) &&
+        d->limits.value[limit]) {
+        d->limits.value[limit] = 0;
+        return true;
+    }
     if (i == d->device_count)
         return false;
     device_done(&d->devices[i]);

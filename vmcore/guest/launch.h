@@ -56,6 +56,8 @@ struct launch_options {
                                          then no flag d is added and no header's backing bound */
     uint64_t boot;                    /* boot number of this start */
     int cpu;                          /* host CPU to pin to, -1: none */
+    uid_t uid;                        /* the guest's own, and its gid; 0: umld's user */
+    const char *const *cgroups;       /* NULL-terminated or NULL: what it joins (order.h) */
     uint64_t log_size;                /* bytes per log part */
     int log_parts;                    /* parts kept per console */
     const char *const *extra_cmdline; /* NULL-terminated or NULL: e.g. umld.run=... */

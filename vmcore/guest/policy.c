@@ -93,7 +93,9 @@ const char *policy_cause(const struct policy_end *e, char *buf, size_t size)
 
     switch (e->kind) {
     case POLICY_END_EXIT:
-        if (ended_hung(e))
+        if (e->starved && !e->stopping)
+            snprintf(buf, size, "killed by the host: its memory limit (limit:memory) was reached");
+        else if (ended_hung(e))
             snprintf(buf, size, "hung%s%s", text ? ": " : "", text ? text : "");
         else if (e->timed_out && !e->panicked)
             snprintf(buf, size, "%s", text ? text : "not ready in time");

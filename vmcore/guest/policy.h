@@ -23,6 +23,7 @@ struct policy_end {
     bool panicked;        /* a PANIC notification came */
     bool stopping;        /* umld was bringing it down (states stopping, killing by a user) */
     bool timed_out;       /* killed because a state's time limit passed */
+    bool starved;         /* the host killed something of it: its memory limit was reached */
     enum guest_hang hung; /* RESTART or KILL: killed for that reason; text says how it hung */
     const char *text; /* panic message, or the error's message for PREPARE and SPAWN; may be NULL */
     bool retryable;   /* PREPARE and SPAWN: the error may go away by itself */

@@ -217,6 +217,14 @@ void mon_initlink_kill(struct monitor *m) um_nonnull(1);
 int mon_initlink_pin(struct monitor *m, uint64_t connection, uint32_t serial, int32_t cpu)
     um_nonnull(1);
 
+/* ---- identity.c ---- */
+
+/* At the start: what the order's descriptors are for is not for others. False: they are not there.
+ */
+bool mon_identity_keep(const struct mon_config *c) um_nonnull(1) um_check;
+/* um_spawn.setup; its argument is the struct mon_config. */
+int mon_identity_take(void *config, const char **ret_what) um_nonnull(1, 2);
+
 /* ---- ending.c ---- */
 
 enum mon_phase {

@@ -141,7 +141,9 @@ void mon_notify_poll(struct monitor *m)
 enum um_code mon_notify_open(struct monitor *m, struct um_error *err)
 {
     int on = 1, size = NOTIFY_BUFFER;
-    enum um_code code = um_unix_listen(m->config.notify, SOCK_DGRAM, 0600, &m->notify.fd, err);
+    /* A guest with a uid of its own is nobody to us; its directory keeps all others away. */
+    mode_t mode = m->config.uid ? 0666 : 0600;
+    enum um_code code = um_unix_listen(m->config.notify, SOCK_DGRAM, mode, &m->notify.fd, err);
 
     if (code)
         return code;

@@ -47,7 +47,7 @@ static size_t check_files(const struct guest_definition *d)
 {
     size_t n = 99;
 
-    guest_definition_check_files(d, errors, MAX, &n);
+    guest_definition_check_files(d, false, errors, MAX, &n);
     return n;
 }
 
