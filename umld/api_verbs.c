@@ -197,30 +197,6 @@ void api_guest_resume(struct umld *umld, struct api_call *call, const json_t *pa
     guest_wait_add(g, call, &wait);
 }
 
-void api_guest_wait(struct umld *umld, struct api_call *call, const json_t *params)
-{
-    struct guest *g = guest_of_call(umld, call, params);
-    const char *condition = params_text(params, "condition", NULL);
-    struct guest_wait wait = {.goal = GOAL_STATE,
-                              .timeout_ms = params_int(params, "timeoutMs", 3600000),
-                              .reply_guest = true};
-    struct um_error err;
-
-    if (!g)
-        return;
-    if (strcmp(condition, "ready") == 0) {
-        wait.goal = GOAL_READY;
-    } else if (strcmp(condition, "exit") == 0) {
-        wait.goal = GOAL_STOPPED;
-    } else if (!guest_state_from_name(condition, &wait.state)) {
-        um_fail(&err, UM_E_INVALID, "wait", "condition", "\"%.40s\" is no state", condition);
-        um_hint(&err, "use ready, exit or a state: stopped, booting, running, paused, failed, ...");
-        api_reply_error(call, &err);
-        return;
-    }
-    guest_wait_add(g, call, &wait);
-}
-
 void api_guest_reset_failed(struct umld *umld, struct api_call *call, const json_t *params)
 {
     struct guest *g = guest_of_call(umld, call, params);
