@@ -52,6 +52,12 @@ void um_strp_free(char **s); /* for um_cleanup() */
 
 bool um_str_starts(const char *s, const char *prefix) um_nonnull(1, 2);
 
+/*
+ * Does all of text fit the pattern: `*` any characters, `?` one, everything else itself? Takes at
+ * most len(pattern) * len(text) steps, whatever a stranger chose as pattern.
+ */
+bool um_str_glob(const char *pattern, const char *text) um_nonnull(1, 2);
+
 /* Everything but printable ASCII and line feeds becomes '?': for text from guests. */
 void um_str_make_plain(char *text, size_t len) um_nonnull(1);
 
