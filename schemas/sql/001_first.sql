@@ -65,7 +65,10 @@ CREATE TABLE job (
     uid      INTEGER NOT NULL,
     start_ns INTEGER NOT NULL,
     end_ns   INTEGER NOT NULL DEFAULT 0,
-    error    TEXT NOT NULL DEFAULT ''
+    error    TEXT NOT NULL DEFAULT '',
+    error_name TEXT NOT NULL DEFAULT '',        -- of vmcore/base/error.h
+    goal     TEXT NOT NULL DEFAULT '',          -- what a job that goes on after a restart waits for
+    limit_ns INTEGER NOT NULL DEFAULT 0         -- and until when; 0: no limit
 ) STRICT;
 CREATE INDEX job_active ON job(state) WHERE state IN ('queued', 'running');
 
@@ -76,6 +79,8 @@ CREATE TABLE event (
     object  TEXT NOT NULL,
     data    TEXT NOT NULL                       -- JSON object of strings
 ) STRICT;
+-- What happened to one guest, newest first: explain, and waits for an event.
+CREATE INDEX event_object ON event(object, seq);
 
 CREATE TABLE request (
     id      TEXT PRIMARY KEY,                   -- requestId
