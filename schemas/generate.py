@@ -215,7 +215,7 @@ __attribute__((weak)) void api_{key}(
 STUBS_HEAD = '''/* clang-format off */
 #include "schemas/api_rows.h"
 
-#include <unistd.h>
+#include <sys/socket.h>
 
 static void um_unused stub_reply(struct api_call *call, const char *text)
 {
@@ -224,12 +224,13 @@ static void um_unused stub_reply(struct api_call *call, const char *text)
 
 static void um_unused stub_upgrade(struct api_call *call, const char *text)
 {
-    const char *rest;
-    size_t len;
-    int fd = api_reply_upgrade(call, json_loads(text, 0, NULL), &rest, &len);
+    struct api_upgrade up;
 
-    if (fd >= 0)
-        close(fd);
+    if (!api_upgrade_offer(call, json_loads(text, 0, NULL), &up))
+        return;
+    send(up.fd, up.reply.data, up.reply.len, MSG_NOSIGNAL); /* a client that is gone needs none */
+    um_buf_done(&up.reply);
+    api_upgrade_taken(call);
 }
 '''
 

@@ -12,6 +12,7 @@
 
 #include "vmcore/base/error.h"
 #include "vmcore/base/loop.h"
+#include "vmcore/base/str.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -21,7 +22,6 @@
 struct umld;       /* the daemon, umld/umld.h */
 struct api_server; /* umld/server.h */
 struct api_call;
-struct um_buf;
 
 /* In rising order: each includes the rights of those before it. */
 enum api_role { API_ROLE_NONE, API_ROLE_VIEWER, API_ROLE_OWNER, API_ROLE_ADMIN };
@@ -82,13 +82,24 @@ void api_reply_errors(struct api_call *call, const struct um_error *errors, size
     um_nonnull(1, 2);
 
 /*
- * Final reply of an upgrade method, then the connection's descriptor is the caller's: bytes already
- * read beyond the request are returned in *ret_rest (valid until the next loop round). The reply is
- * written synchronously before the descriptor (non-blocking) is handed out. -1 if the client is
- * gone or reads nothing. The call has ended either way. Methods marked @upgrade are only run when
- * the client asked for it, and once all earlier replies of the connection have left.
+ * Upgrade: somebody else takes the client's connection over and writes the final reply itself, so
+ * that the client hears of it no sooner than it is true. Two steps, because he may refuse: offer
+ * the connection, and when he has it, let go of it; until then the call can be answered by an
+ * error. Methods marked @upgrade are only run when the client asked for it, and once all earlier
+ * replies of the connection have left; while it is offered nothing is read from it.
  */
-int api_reply_upgrade(struct api_call *call, json_t *params, const char **ret_rest,
-                      size_t *ret_rest_len) um_nonnull(1, 3, 4) um_check;
+struct api_upgrade {
+    int fd;              /* non-blocking; the connection's own: duplicate it, or send it */
+    struct um_buf reply; /* what has to be written first; the caller's */
+    const char *rest; /* read beyond the request: the stream's first bytes; until the call ends */
+    size_t rest_len;  /* less than the limit of one request and one read, see docs/api.md */
+};
+
+/* params is stolen. False: the call was answered, because it asked for no upgrade or the reply does
+ * not fit the interface. */
+bool api_upgrade_offer(struct api_call *call, json_t *params, struct api_upgrade *ret)
+    um_nonnull(1, 3) um_check;
+/* The call ends; our copy of the descriptor is closed. */
+void api_upgrade_taken(struct api_call *call) um_nonnull(1);
 
 #endif

@@ -4,16 +4,17 @@
  */
 #include "schemas/api_rows.h"
 #include "umld/console_log.h"
+#include "umld/failpoint.h"
 #include "umld/guest.h"
 #include "vmcore/base/fd.h"
 #include "vmcore/base/kv.h"
-#include "vmcore/base/log.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 static const char *text_of(const json_t *params, const char *key, const char *fallback)
@@ -143,71 +144,101 @@ static bool usable_console(struct guest *g, struct api_call *call, const char *d
     return false;
 }
 
+/* An attachment under way; the guest may be removed meanwhile. */
 struct attach_call {
     uint64_t call_id;
-    int64_t guest;
+    char object[96];
     struct mon_attach order;
 };
 
-static void ignore(um_unused struct umld *umld, um_unused int errnum, um_unused const char *text,
-                   um_unused void *arg)
+static void refuse_attach(struct api_call *call, const struct attach_call *a, int errnum,
+                          const char *text)
 {
-}
-
-/* The client becomes umlmon's; what it sent behind its request is typed. */
-static void hand_over(struct guest *g, struct api_call *call, const struct mon_attach *order)
-{
-    char data[sizeof(struct mon_write) + 2048];
-    struct mon_write w = {.length = 0};
-    const char *rest;
-    size_t rest_len;
-    um_autofd fd = api_reply_upgrade(
-        call, json_pack("{s:s,s:I}", "device", order->device, "boot", (json_int_t)g->boot), &rest,
-        &rest_len);
-
-    if (fd < 0 || !monitor_ask(g, MON_ATTACH, order, sizeof(*order), fd, ignore, NULL))
-        return;
-    if (!rest_len || order->flags & MON_ATTACH_READ_ONLY)
-        return;
-    w.length = (uint32_t)(rest_len > 2048 ? 2048 : rest_len);
-    memcpy(w.device, order->device, sizeof(w.device));
-    memcpy(data, &w, sizeof(w));
-    memcpy(data + sizeof(w), rest, w.length);
-    if (!monitor_ask(g, MON_WRITE, data, sizeof(w) + w.length, -1, ignore, NULL))
-        um_log(UM_LOG_WARNING, "guest %s: first bytes typed into %s are lost", g->def.name,
-               order->device);
-}
-
-static void refuse_attach(struct api_call *call, const struct guest *g, const char *device,
-                          int errnum, const char *text)
-{
+    const char *device = a->order.device;
     struct um_error err;
-    char object[96];
 
-    guest_object(g, object, sizeof(object));
     if (errnum == EBUSY || errnum == EUSERS) {
-        um_fail(&err, UM_E_BUSY, object, "device", "%s: %s", device, text);
+        um_fail(&err, UM_E_BUSY, a->object, "device", "%s: %s", device, text);
         if (errnum == EBUSY)
             um_hint(&err, "watch with --read-only, or take it over with --steal");
-    } else if (errnum == ECONNRESET) {
-        um_fail(&err, UM_E_NOT_RUNNING, object, NULL, "it is ending");
+    } else if (errnum == ECONNRESET || errnum == ESHUTDOWN) {
+        um_fail(&err, UM_E_NOT_RUNNING, a->object, NULL, "it is ending");
     } else {
-        um_fail_errno(&err, errnum, object, "%s", text[0] ? text : "the console refused");
+        um_fail_errno(&err, errnum, a->object, "%s", text[0] ? text : "the console refused");
     }
     api_reply_error(call, &err);
 }
 
-static void may_attach(struct umld *umld, int errnum, const char *text, void *arg)
+/* The client is umlmon's, and has been answered by it, or it is still ours to answer. */
+static void attached(struct umld *umld, int errnum, const char *text, void *arg)
 {
     struct attach_call *a = arg;
     struct api_call *call = api_call_find(umld->server, a->call_id);
-    struct guest *g = guest_by_id(umld, a->guest);
 
-    if (call && g && errnum == 0)
-        hand_over(g, call, &a->order);
-    else if (call && g)
-        refuse_attach(call, g, a->order.device, errnum, text);
+    if (errnum == 0)
+        failpoint("attached");
+    if (call && errnum == 0)
+        api_upgrade_taken(call);
+    else if (call)
+        refuse_attach(call, a, errnum, text);
     free(a);
+}
+
+/* A file to be read from its start, or -1 with errno set. */
+static int file_of(const char *data, size_t len)
+{
+    um_autofd fd = memfd_create("typed", MFD_CLOEXEC);
+    int ret;
+
+    if (fd < 0 || !um_fd_write_all(fd, data, len) || lseek(fd, 0, SEEK_SET) < 0)
+        return -1;
+    ret = fd;
+    fd = -1;
+    return ret;
+}
+
+/* What the client sent behind its request goes along in a file: it may be more than a message. */
+static int hand_over(struct guest *g, const struct api_upgrade *up, struct attach_call *a)
+{
+    char data[sizeof(a->order) + MON_ATTACH_GREETING_MAX];
+    um_autofd typed = -1;
+    int fds[MONITOR_FDS];
+
+    if (up->reply.len > MON_ATTACH_GREETING_MAX)
+        return EMSGSIZE;
+    if (up->rest_len && !(a->order.flags & MON_ATTACH_READ_ONLY)) {
+        typed = file_of(up->rest, up->rest_len);
+        if (typed < 0)
+            return errno;
+    }
+    fds[0] = up->fd;
+    fds[1] = typed;
+    memcpy(data, &a->order, sizeof(a->order));
+    memcpy(data + sizeof(a->order), up->reply.data, up->reply.len);
+    return monitor_ask(g, MON_ATTACH, data, sizeof(a->order) + up->reply.len, fds, attached, a)
+               ? 0
+               : EUSERS;
+}
+
+static void offer(struct guest *g, struct api_call *call, struct attach_call *a)
+{
+    struct api_upgrade up;
+    int errnum;
+
+    if (!api_upgrade_offer(
+            call, json_pack("{s:s,s:I}", "device", a->order.device, "boot", (json_int_t)g->boot),
+            &up)) {
+        free(a);
+        return;
+    }
+    errnum = hand_over(g, &up, a);
+    um_buf_done(&up.reply);
+    if (errnum) {
+        refuse_attach(call, a, errnum, errnum == EUSERS ? "its monitor is busy" : "");
+        free(a);
+        return;
+    }
+    failpoint("attach");
 }
 
 void api_console_attach(struct umld *umld, struct api_call *call, const json_t *params)
@@ -223,17 +254,13 @@ void api_console_attach(struct umld *umld, struct api_call *call, const json_t *
     if (!a)
         abort();
     a->call_id = api_call_id(call);
-    a->guest = g->id;
+    guest_object(g, a->object, sizeof(a->object));
     a->order.back = json_is_integer(back) ? (int64_t)json_integer_value(back) : 0;
     snprintf(a->order.device, sizeof(a->order.device), "%s", device);
     a->order.flags =
         (json_is_true(json_object_get(params, "readOnly")) ? MON_ATTACH_READ_ONLY : 0u) |
         (json_is_true(json_object_get(params, "steal")) ? MON_ATTACH_STEAL : 0u);
-    /* Asked first, because after the upgrade no error can be told. */
-    if (!monitor_ask(g, MON_MAY_ATTACH, &a->order, sizeof(a->order), -1, may_attach, a)) {
-        free(a);
-        refuse_attach(call, g, device, EUSERS, "its monitor is busy");
-    }
+    offer(g, call, a);
 }
 
 struct ask_call {
@@ -265,7 +292,7 @@ static void ask_for(struct guest *g, struct api_call *call, enum mon_type type, 
     if (a) {
         a->call_id = api_call_id(call);
         guest_object(g, a->object, sizeof(a->object));
-        if (monitor_ask(g, type, payload, len, -1, asked, a))
+        if (monitor_ask(g, type, payload, len, NULL, asked, a))
             return;
     }
     free(a);

@@ -182,7 +182,7 @@ static void move(struct balance *b, const struct placement_move *m)
     struct guest *g = guest_by_id(b->umld, (int64_t)m->id);
     struct mon_pin pin = {.cpu = m->cpu};
 
-    if (!g || !monitor_ask(g, MON_PIN, &pin, sizeof(pin), -1, NULL, NULL))
+    if (!g || !monitor_ask(g, MON_PIN, &pin, sizeof(pin), NULL, NULL, NULL))
         return;
     um_log(UM_LOG_DEBUG, "guest %s: host CPU %d -> %d", g->def.name, g->cpu, m->cpu);
     g->cpu = m->cpu;

@@ -28,7 +28,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -93,8 +92,13 @@ static enum api_role role_of(struct umld *umld, uid_t uid,
     return API_ROLE_VIEWER;
 }
 
+/*
+ * linux(host): flock(2) would go on with a child that has been forked and not yet executed, when we
+ * are killed in between, and the next umld would be refused. A record lock is ours alone.
+ */
 static enum um_code take_lock(const char *dir, const char *what, int *ret_fd, struct um_error *err)
 {
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     char path[700], pid[24] = "";
     int fd;
 
@@ -102,7 +106,7 @@ static enum um_code take_lock(const char *dir, const char *what, int *ret_fd, st
     fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return um_fail_errno(err, errno, path, "cannot open the lock file");
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+    if (fcntl(fd, F_SETLK, &lock) < 0) {
         ssize_t n = read(fd, pid, sizeof(pid) - 1);
 
         pid[n > 0 ? strcspn(pid, "\n") : 0] = '\0';

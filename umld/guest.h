@@ -226,12 +226,14 @@ const char *monitor_consoles(const struct guest *g, size_t *ret_len) um_nonnull(
 
 typedef void (*monitor_done_fn)(struct umld *umld, int errnum, const char *text, void *arg);
 /*
- * Send a request; payload is its struct and bytes; fd (-1: none) is duplicated by sending. done
- * (may be NULL) is called exactly once, with ECONNRESET if the link is lost. False: not connected
- * or full.
+ * Send a request; payload is its struct and bytes; fds (NULL: none) are MONITOR_FDS descriptors or
+ * -1, duplicated by sending. done (may be NULL) is called exactly once, with ECONNRESET if the link
+ * is lost. False: not connected or full.
  */
-bool monitor_ask(struct guest *g, enum mon_type type, const void *payload, size_t len, int fd,
-                 monitor_done_fn done, void *arg) um_nonnull(1) um_check;
+enum { MONITOR_FDS = 2 };
+bool monitor_ask(struct guest *g, enum mon_type type, const void *payload, size_t len,
+                 const int fds[MONITOR_FDS], monitor_done_fn done, void *arg)
+    um_nonnull(1) um_check;
 
 /* There is no monitor and no exit record: end what may be left of the tree, then GUEST_P_EXITED. */
 void monitor_lost(struct guest *g) um_nonnull(1);

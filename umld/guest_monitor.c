@@ -428,8 +428,8 @@ void monitor_watch(struct guest *g, pid_t pid, int pidfd)
     l->pid_watch = um_watch_new(g->umld->loop, pidfd, UM_READ, on_monitor_gone, l);
 }
 
-bool monitor_ask(struct guest *g, enum mon_type type, const void *payload, size_t len, int fd,
-                 monitor_done_fn done, void *arg)
+bool monitor_ask(struct guest *g, enum mon_type type, const void *payload, size_t len,
+                 const int fds[MONITOR_FDS], monitor_done_fn done, void *arg)
 {
     struct monitor_link *l = g->link;
     char data[MON_MESSAGE_MAX];
@@ -446,7 +446,7 @@ bool monitor_ask(struct guest *g, enum mon_type type, const void *payload, size_
     memcpy(data, &h, sizeof(h));
     if (len)
         memcpy(data + sizeof(h), payload, len);
-    if (!um_fd_send(l->fd, data, sizeof(h) + len, fd)) {
+    if (!um_fd_send_many(l->fd, data, sizeof(h) + len, fds, fds ? MONITOR_FDS : 0)) {
         free(p);
         return false;
     }
@@ -461,7 +461,7 @@ void monitor_end_now(struct guest *g)
 
     if (p.fd < 0)
         return;
-    if (!monitor_ask(g, MON_KILL, NULL, 0, -1, NULL, NULL) || poll(&p, 1, 2000) == 0)
+    if (!monitor_ask(g, MON_KILL, NULL, 0, NULL, NULL, NULL) || poll(&p, 1, 2000) == 0)
         um_pidfd_signal(p.fd, SIGKILL);
     waitpid(g->monitor_pid, NULL, 0);
 }

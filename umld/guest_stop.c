@@ -187,7 +187,7 @@ static void kill_if_same(pid_t pid, int64_t start)
 
 void guest_kill(struct guest *g)
 {
-    if (!g->kill_asked && monitor_ask(g, MON_KILL, NULL, 0, -1, NULL, NULL)) {
+    if (!g->kill_asked && monitor_ask(g, MON_KILL, NULL, 0, NULL, NULL, NULL)) {
         g->kill_asked = true;
         return;
     }

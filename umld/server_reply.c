@@ -4,13 +4,11 @@
  */
 #include "schemas/api_rows.h"
 #include "umld/server_private.h"
-#include "vmcore/base/fd.h"
 #include "vmcore/base/log.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #define ERROR_PREFIX "io.umld.Server."
 
@@ -84,7 +82,9 @@ static int append(const char *data, size_t len, void *arg)
     return out->failed ? -1 : 0;
 }
 
-void server_send(struct server_conn *conn, const char *error, json_t *params, bool continues)
+/* params is stolen. */
+static void put_message(const struct server_conn *conn, struct um_buf *out, const char *error,
+                        json_t *params, bool continues)
 {
     json_t *message = json_object();
     const char terminator = um_frame_terminator(conn->in.mode);
@@ -94,10 +94,16 @@ void server_send(struct server_conn *conn, const char *error, json_t *params, bo
     json_object_set_new(message, "parameters", params ? params : json_object());
     if (continues)
         json_object_set_new(message, "continues", json_true());
-    if (!message || json_dump_callback(message, append, &conn->out, JSON_COMPACT) < 0)
-        conn->out.failed = true; /* the connection is closed in the after-phase */
-    um_buf_append(&conn->out, &terminator, 1);
+    if (!message || json_dump_callback(message, append, out, JSON_COMPACT) < 0)
+        out->failed = true;
+    um_buf_append(out, &terminator, 1);
     json_decref(message);
+}
+
+void server_send(struct server_conn *conn, const char *error, json_t *params, bool continues)
+{
+    /* If it fails the connection is closed in the after-phase. */
+    put_message(conn, &conn->out, error, params, continues);
     server_conn_dirty(conn);
 }
 
@@ -274,34 +280,36 @@ static void refuse_upgrade(struct api_call *call, json_t *params)
     api_reply_error(call, &err);
 }
 
-int api_reply_upgrade(struct api_call *call, json_t *params, const char **ret_rest,
-                      size_t *ret_rest_len)
+bool api_upgrade_offer(struct api_call *call, json_t *params, struct api_upgrade *ret)
 {
     struct server_conn *conn = call->conn;
-    ssize_t n;
-    int fd;
+    struct um_error err;
 
     if (!conn || !call->upgrade || conn->fd < 0) {
         refuse_upgrade(call, params);
-        return -1;
+        return false;
     }
     if (!reply_fits(call, params)) {
         json_decref(params);
-        return -1;
+        return false;
     }
-    server_send(conn, NULL, params, false);
+    *ret = (struct api_upgrade){.fd = conn->fd};
+    put_message(conn, &ret->reply, NULL, params, false);
+    if (ret->reply.failed) {
+        um_buf_done(&ret->reply);
+        um_fail(&err, UM_E_NO_RESOURCES, call->method->name, NULL, "out of memory");
+        api_reply_error(call, &err);
+        return false;
+    }
+    ret->rest_len = um_frame_rest(&conn->in, &ret->rest);
+    return true;
+}
+
+void api_upgrade_taken(struct api_call *call)
+{
+    struct server_conn *conn = call->conn;
+
     server_call_end(call);
-    /* Earlier replies have left (see held), so this one fits unless the client reads nothing. */
-    n = conn->out.failed ? -1
-                         : send(conn->fd, conn->out.data + conn->out_start,
-                                server_conn_unsent(conn), MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (n < 0 || (size_t)n != server_conn_unsent(conn)) {
+    if (conn)
         server_conn_close(conn);
-        return -1;
-    }
-    *ret_rest_len = um_frame_rest(&conn->in, ret_rest);
-    fd = conn->fd;
-    conn->fd = -1;
-    server_conn_close(conn);
-    return fd;
 }

@@ -120,9 +120,13 @@ static void answered(um_unused struct umld *umld, int errnum, const char *text, 
     if (!c)
         return;
     c->asking = NULL;
-    /* A monitor whose connection breaks has the descriptor all the same, or is ending. */
-    if (errnum && errnum != ECONNRESET)
+    if (errnum == ECONNRESET) { /* not taken; once there is a connection again it is asked again */
+        detach(c);
+        c->attached = false;
+        guest_look(c->guest);
+    } else if (errnum) {
         refuse(c, errnum, text);
+    }
 }
 
 /* theirs: umlmon's end of the stream. */

@@ -167,7 +167,7 @@ class Case(unittest.TestCase):
         self.assertEqual(len(params), 1, f'{method}: {params}')
         return params[0]
 
-    def run_ctl(self, *words, stdin='', timeout=30, env=None):
+    def run_ctl(self, *words, stdin='', timeout=120, env=None):
         return subprocess.run([UMLCTL, *words], input=stdin, capture_output=True, text=True,
                               timeout=timeout, env=env or self.env, cwd=self.dir, check=False)
 
@@ -187,7 +187,7 @@ class Case(unittest.TestCase):
         return text
 
 
-def wait_until(condition, seconds=10):
+def wait_until(condition, seconds=60):
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:

@@ -17,7 +17,7 @@ mode = os.environ.get('FAKE_MODE', '')
 if mode == 'fail':
     sys.exit('database is newer than this program')
 if mode == 'hang':
-    time.sleep(60)
+    time.sleep(120)
 time.sleep(0.2)
 s = socket.socket(socket.AF_UNIX)
 s.bind(os.environ['UMLD_RUN_DIR'] + '/api')
@@ -26,7 +26,7 @@ if os.fork():
     os._exit(0)
 for fd in (0, 1, 2):
     os.close(fd)
-s.settimeout(10)
+s.settimeout(60)
 try:
     while True:
         conn = s.accept()[0]
@@ -59,7 +59,7 @@ class OnDemand(Case):
 
     def ctl(self, *words):
         return subprocess.run([self.umlctl, *words], env=self.env, capture_output=True, text=True,
-                              timeout=30, check=False)
+                              timeout=120, check=False)
 
     def started(self):
         if not os.path.exists(self.starts):
@@ -77,7 +77,7 @@ class OnDemand(Case):
     def test_race_starts_one(self):
         procs = [subprocess.Popen([self.umlctl, 'list'], env=self.env, stdout=subprocess.DEVNULL)
                  for _ in range(6)]
-        self.assertEqual([p.wait(30) for p in procs], [0] * 6)
+        self.assertEqual([p.wait(120) for p in procs], [0] * 6)
         self.assertEqual(len(self.started()), 1)
 
     def test_failure_shows_what_the_daemon_said(self):
@@ -92,7 +92,7 @@ class OnDemand(Case):
         done = self.ctl('list')
         self.assertEqual(done.returncode, 14)
         self.assertIn('was not ready in time', done.stderr)
-        self.assertLess(time.monotonic() - began, 15)
+        self.assertLess(time.monotonic() - began, 55)  # it would say something else in the end
 
     def test_missing_program(self):
         os.unlink(self.umld_program)

@@ -82,7 +82,7 @@ class Broken(Case):
         self.script('Guest.List', misbehave(b'', 'silence'))
         began = time.monotonic()
         self.assertIn('did not answer in time', self.fails(10, '--timeout', '1ms', 'list'))
-        self.assertLess(time.monotonic() - began, 8)
+        self.assertLess(time.monotonic() - began, 18)
 
     def test_reply_in_many_pieces_and_large(self):
         self.script('Guest.List', {'guests': [guest(f'g{i}') for i in range(3000)]})

@@ -101,7 +101,7 @@ class HostFixes(unittest.TestCase):
             target = runtime["monitorPid"] if victim == "monitor" else int(status_field(runtime["pid"], "PPid"))
             os.kill(target, signal.SIGKILL)
             self.assertEqual(guest.wait("exit")["state"], "failed", victim)
-            until(lambda tree=tree: not any(alive(pid) for pid in tree), "all of its processes are gone", 5)
+            until(lambda tree=tree: not any(alive(pid) for pid in tree), "all of its processes are gone")
             self.assertFalse(os.path.exists(f"{self.daemon.run}/g/victim"))
             guest.remove()
 

@@ -57,37 +57,53 @@ bool um_fd_write_all(int fd, const void *data, size_t len)
 }
 
 union control {
-    char space[CMSG_SPACE(sizeof(int) * 8) + CMSG_SPACE(sizeof(struct ucred))];
+    char space[CMSG_SPACE(sizeof(int) * UM_FD_SEND_MAX) + CMSG_SPACE(sizeof(struct ucred))];
     struct cmsghdr align;
 };
 
-bool um_fd_send(int sock, const void *data, size_t len, int fd)
+static void put_fds(struct msghdr *msg, union control *control, const int *fds, size_t count)
+{
+    struct cmsghdr *c;
+
+    memset(control, 0, sizeof(*control));
+    msg->msg_control = control->space;
+    msg->msg_controllen = CMSG_SPACE(count * sizeof(int));
+    c = CMSG_FIRSTHDR(msg);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(count * sizeof(int));
+    memcpy(CMSG_DATA(c), fds, count * sizeof(int));
+}
+
+bool um_fd_send_many(int sock, const void *data, size_t len, const int *fds, size_t count)
 {
     struct iovec iov = {.iov_base = (void *)(uintptr_t)data, .iov_len = len};
     struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+    int given[UM_FD_SEND_MAX];
     union control control;
+    size_t n_given = 0;
     ssize_t n;
 
-    if (fd >= 0) {
-        struct cmsghdr *c;
-
-        memset(&control, 0, sizeof(control));
-        msg.msg_control = control.space;
-        msg.msg_controllen = CMSG_SPACE(sizeof(int));
-        c = CMSG_FIRSTHDR(&msg);
-        c->cmsg_level = SOL_SOCKET;
-        c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(c), &fd, sizeof(int));
-    }
+    for (size_t i = 0; i < count && n_given < UM_FD_SEND_MAX; i++)
+        if (fds[i] >= 0)
+            given[n_given++] = fds[i];
+    if (n_given > 0)
+        put_fds(&msg, &control, given, n_given);
     do
         n = sendmsg(sock, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
     while (n < 0 && errno == EINTR);
     return n == (ssize_t)len;
 }
 
-static void take_control(struct msghdr *msg, int *ret_fd, pid_t *ret_pid)
+bool um_fd_send(int sock, const void *data, size_t len, int fd)
 {
+    return um_fd_send_many(sock, data, len, &fd, 1);
+}
+
+static void take_control(struct msghdr *msg, int *ret_fds, size_t room, pid_t *ret_pid)
+{
+    size_t taken = 0;
+
     for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
         if (c->cmsg_level != SOL_SOCKET)
             continue;
@@ -98,8 +114,8 @@ static void take_control(struct msghdr *msg, int *ret_fd, pid_t *ret_pid)
                 int fd;
 
                 memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
-                if (ret_fd && *ret_fd < 0)
-                    *ret_fd = fd;
+                if (taken < room)
+                    ret_fds[taken++] = fd;
                 else
                     close(fd);
             }
@@ -112,7 +128,8 @@ static void take_control(struct msghdr *msg, int *ret_fd, pid_t *ret_pid)
     }
 }
 
-ssize_t um_fd_receive(int sock, void *data, size_t size, int *ret_fd, pid_t *ret_pid)
+ssize_t um_fd_receive_many(int sock, void *data, size_t size, int *ret_fds, size_t count,
+                           pid_t *ret_pid)
 {
     struct iovec iov = {.iov_base = data, .iov_len = size};
     union control control;
@@ -122,8 +139,8 @@ ssize_t um_fd_receive(int sock, void *data, size_t size, int *ret_fd, pid_t *ret
                          .msg_controllen = sizeof(control.space)};
     ssize_t n;
 
-    if (ret_fd)
-        *ret_fd = -1;
+    for (size_t i = 0; i < count; i++)
+        ret_fds[i] = -1;
     if (ret_pid)
         *ret_pid = 0;
     do
@@ -131,14 +148,19 @@ ssize_t um_fd_receive(int sock, void *data, size_t size, int *ret_fd, pid_t *ret
     while (n < 0 && errno == EINTR);
     if (n < 0)
         return -1;
-    take_control(&msg, ret_fd, ret_pid);
+    take_control(&msg, ret_fds, count, ret_pid);
     if (msg.msg_flags & MSG_TRUNC) {
-        if (ret_fd)
-            um_fd_close(ret_fd);
+        for (size_t i = 0; i < count; i++)
+            um_fd_close(&ret_fds[i]);
         errno = EMSGSIZE;
         return -1;
     }
     return n;
+}
+
+ssize_t um_fd_receive(int sock, void *data, size_t size, int *ret_fd, pid_t *ret_pid)
+{
+    return um_fd_receive_many(sock, data, size, ret_fd, ret_fd ? 1 : 0, ret_pid);
 }
 
 static enum um_code unix_socket(const char *path, int type, struct sockaddr_un *addr, int *ret_fd,

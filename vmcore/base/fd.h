@@ -29,6 +29,10 @@ bool um_fd_write_all(int fd, const void *data, size_t len) um_nonnull(2) um_chec
  * SIGPIPE. False with errno set on failure.
  */
 bool um_fd_send(int sock, const void *data, size_t len, int fd) um_nonnull(2) um_check;
+/* With those of fds that are not -1, in their order; count at most UM_FD_SEND_MAX. */
+enum { UM_FD_SEND_MAX = 8 };
+bool um_fd_send_many(int sock, const void *data, size_t len, const int *fds, size_t count)
+    um_nonnull(2) um_check;
 
 /*
  * Receive one datagram. Returns its length, 0 on end of file, -1 with errno set.
@@ -37,6 +41,9 @@ bool um_fd_send(int sock, const void *data, size_t len, int fd) um_nonnull(2) um
  * A datagram longer than size gives -1 with EMSGSIZE.
  */
 ssize_t um_fd_receive(int sock, void *data, size_t size, int *ret_fd, pid_t *ret_pid) um_nonnull(2);
+/* ret_fds: count of them, filled from the first one on, the others -1. */
+ssize_t um_fd_receive_many(int sock, void *data, size_t size, int *ret_fds, size_t count,
+                           pid_t *ret_pid) um_nonnull(2);
 
 /*
  * Unix sockets on a path. type: SOCK_STREAM, SOCK_SEQPACKET or SOCK_DGRAM. All CLOEXEC and

@@ -22,7 +22,7 @@ static void watch_needed(struct mon_client *c)
     mon_watch_set(&c->mon->loop, &c->watch, (in ? EPOLLIN : 0u) | (c->out_full ? EPOLLOUT : 0u));
 }
 
-static void drop(struct mon_client *c)
+void mon_client_drop(struct mon_client *c)
 {
     struct monitor *m = c->mon;
     struct mon_client **at = &m->clients;
@@ -33,6 +33,7 @@ static void drop(struct mon_client *c)
     m->client_count--;
     mon_watch_stop(&m->loop, &c->watch);
     um_fd_close(&c->fd);
+    um_fd_close(&c->early);
     mon_log_reader_done(&c->reader);
     free(c);
     mon_end_client(m);
@@ -50,7 +51,7 @@ static bool send_output(struct mon_client *c)
 
         if (len == 0) {
             if (c->mon->phase == MON_PHASE_DELIVERING) {
-                drop(c);
+                mon_client_drop(c);
                 return false;
             }
             watch_needed(c);
@@ -58,7 +59,7 @@ static bool send_output(struct mon_client *c)
         }
         n = send(c->fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n < 0 && errno != EAGAIN && errno != EINTR) {
-            drop(c);
+            mon_client_drop(c);
             return false;
         }
         if (n > 0)
@@ -71,7 +72,33 @@ static bool send_output(struct mon_client *c)
     return true;
 }
 
-/* False: the client is gone. */
+static ssize_t next_input(struct mon_client *c, char *data, size_t size)
+{
+    ssize_t n = c->early >= 0 ? read(c->early, data, size) : 0;
+
+    if (n > 0)
+        return n;
+    um_fd_close(&c->early);
+    return recv(c->fd, data, size, MSG_DONTWAIT);
+}
+
+static void take_input(struct mon_client *c, const char *data, size_t len)
+{
+    if (len == 0) {
+        /* It may only have stopped sending (`echo reboot | ...`): output goes on. */
+        c->in_ended = true;
+        c->writer = false;
+    } else if (c->writer && !mon_console_type(c->console, data, len)) {
+        c->in_full = true;
+    }
+    /* No event tells of these: the next round of the console does. */
+    if (c->writer && (c->early >= 0 || c->hung_up)) {
+        c->in_full = true;
+        mon_console_await_room(c->console);
+    }
+}
+
+/* One chunk, since the guest's output must be read in between. False: the client is gone. */
 static bool receive_input(struct mon_client *c)
 {
     char data[CHUNK];
@@ -80,18 +107,17 @@ static bool receive_input(struct mon_client *c)
 
     c->in_full = room == 0;
     if (!c->in_full) {
-        n = recv(c->fd, data, room < sizeof(data) ? room : sizeof(data), MSG_DONTWAIT);
+        n = next_input(c, data, room < sizeof(data) ? room : sizeof(data));
         if (n < 0 && errno != EAGAIN && errno != EINTR) {
-            drop(c);
+            mon_client_drop(c);
             return false;
         }
-        if (n == 0) {
-            /* It may only have stopped sending (`echo reboot | ...`): output goes on. */
-            c->in_ended = true;
-            c->writer = false;
+        if (n >= 0)
+            take_input(c, data, (size_t)n);
+        if (c->hung_up && !c->writer) {
+            mon_client_drop(c);
+            return false;
         }
-        if (n > 0 && c->writer && !mon_console_type(c->console, data, (size_t)n))
-            c->in_full = true;
     }
     watch_needed(c);
     return true;
@@ -99,19 +125,17 @@ static bool receive_input(struct mon_client *c)
 
 /*
  * The peer is gone. What it typed before still counts (`printf 'halt\n' | socat ...` must work), so
- * a writer whose console is full stays, unwatched since a hangup is reported without end.
+ * a writer stays until that is read, unwatched since a hangup is reported without end.
  */
 static void hang_up(struct mon_client *c)
 {
-    while (c->writer && mon_console_room(c->console) > 0)
-        if (!receive_input(c))
-            return;
     if (!c->writer) {
-        drop(c);
+        mon_client_drop(c);
         return;
     }
-    c->hung_up = c->in_full = true;
+    c->hung_up = true;
     mon_watch_stop(&c->mon->loop, &c->watch);
+    receive_input(c);
 }
 
 static void on_client(uint32_t events, void *arg)
@@ -136,92 +160,94 @@ static bool has_writer(const struct mon_console *console)
     return false;
 }
 
-static void depose_writer(struct mon_console *console)
+static void depose_others(struct mon_client *writer)
 {
-    for (struct mon_client *c = console->mon->clients; c; c = c->next) {
-        if (c->console != console || !c->writer)
+    for (struct mon_client *c = writer->mon->clients; c; c = c->next) {
+        if (c->console != writer->console || !c->writer || c == writer)
             continue;
         c->writer = false;
+        um_fd_close(&c->early);
         mon_log_reader_note(&c->reader, "\r\n[console taken over]\r\n");
         c->out_full = true;
         watch_needed(c);
     }
 }
 
-static int may_attach(struct monitor *m, const struct mon_attach *a,
-                      struct mon_console **ret_console, const char **ret_why)
+static bool is_stream(int fd)
 {
-    *ret_console = mon_console_find(m, a->device);
+    socklen_t size = sizeof(int);
+    int type = 0;
+
+    return fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM;
+}
+
+static int may_attach(struct monitor *m, const struct mon_newcomer *n, struct mon_console **ret,
+                      const char **ret_why)
+{
+    *ret_why = "the guest has ended";
+    if (m->loop.stop)
+        return ESHUTDOWN;
+    *ret = mon_console_find(m, n->ask.device);
     *ret_why = "there is no such console";
-    if (!*ret_console)
+    if (!*ret)
         return ENODEV;
     *ret_why = "the guest owns this pty: open its path";
-    if ((*ret_console)->config->pts)
+    if ((*ret)->config->pts)
         return EOPNOTSUPP;
+    *ret_why = "not a stream socket";
+    if (!is_stream(n->fd))
+        return ENOTSOCK;
     *ret_why = "too many console clients";
     if (m->client_count >= MON_CLIENT_MAX)
         return EUSERS;
     *ret_why = "somebody else is writing to this console";
-    if (!(a->flags & (MON_ATTACH_READ_ONLY | MON_ATTACH_STEAL)) && has_writer(*ret_console))
+    if (!(n->ask.flags & (MON_ATTACH_READ_ONLY | MON_ATTACH_STEAL)) && has_writer(*ret))
         return EBUSY;
     *ret_why = "";
     return 0;
 }
 
-int mon_client_may_attach(struct monitor *m, const struct mon_attach *a, const char **ret_why)
+int mon_client_new(struct monitor *m, const struct mon_newcomer *n, struct mon_client **ret_client,
+                   const char **ret_why)
 {
     struct mon_console *console;
-
-    return may_attach(m, a, &console, ret_why);
-}
-
-static int check_attach(struct monitor *m, const struct mon_attach *a, int fd,
-                        struct mon_console **ret_console, const char **ret_why)
-{
-    socklen_t size = sizeof(int);
-    int type = 0, errnum = may_attach(m, a, ret_console, ret_why);
+    struct mon_client *c;
+    int errnum = may_attach(m, n, &console, ret_why);
 
     if (errnum)
         return errnum;
-    *ret_why = "not a stream socket";
-    if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0 || type != SOCK_STREAM)
-        return ENOTSOCK;
-    if (!(a->flags & MON_ATTACH_READ_ONLY))
-        depose_writer(*ret_console);
-    return 0;
-}
-
-int mon_client_attach(struct monitor *m, const struct mon_attach *a, int fd, const char **ret_why)
-{
-    struct mon_console *console;
-    struct mon_client *c = NULL;
-    int errnum = check_attach(m, a, fd, &console, ret_why);
-
-    if (errnum == 0) {
-        c = calloc(1, sizeof(*c));
-        *ret_why = "no memory";
-        errnum = c ? 0 : ENOMEM;
-    }
-    if (errnum == 0) {
-        c->mon = m;
-        c->console = console;
-        c->fd = fd;
-        c->writer = !(a->flags & MON_ATTACH_READ_ONLY);
-        c->out_full = true;
-        if (!mon_watch_start(&m->loop, &c->watch, fd, EPOLLIN | EPOLLOUT, on_client, c))
-            errnum = errno;
-    }
-    if (errnum != 0) {
+    c = calloc(1, sizeof(*c));
+    if (!c)
+        return ENOMEM;
+    *c = (struct mon_client){.mon = m,
+                             .console = console,
+                             .fd = n->fd,
+                             .early = n->early,
+                             .writer = !(n->ask.flags & MON_ATTACH_READ_ONLY),
+                             .out_full = true};
+    mon_log_reader_start(&console->log, &c->reader, n->ask.back);
+    errnum = mon_log_reader_put(&c->reader, n->greeting, n->greeting_len) ? 0 : EMSGSIZE;
+    if (!errnum && !mon_watch_start(&m->loop, &c->watch, c->fd, EPOLLIN | EPOLLOUT, on_client, c))
+        errnum = errno;
+    if (errnum) {
+        *ret_why = strerror(errnum);
         free(c);
-        um_fd_close(&fd);
         return errnum;
     }
-    mon_log_reader_start(&console->log, &c->reader, a->back);
     c->next = m->clients;
     m->clients = c;
     m->client_count++;
-    *ret_why = "";
+    *ret_client = c;
     return 0;
+}
+
+void mon_client_begin(struct mon_client *c)
+{
+    if (c->writer)
+        depose_others(c);
+    else
+        um_fd_close(&c->early);
+    receive_input(c);
 }
 
 void mon_client_output(struct mon_console *console)
@@ -243,11 +269,10 @@ void mon_client_input(struct mon_console *console)
         next = c->next;
         if (c->console != console || !c->in_full || mon_console_room(console) == 0)
             continue;
-        c->in_full = false;
-        if (c->hung_up)
-            hang_up(c);
+        if (c->hung_up && !c->writer)
+            mon_client_drop(c);
         else
-            watch_needed(c);
+            receive_input(c);
     }
 }
 
@@ -258,7 +283,7 @@ bool mon_client_finish(struct monitor *m, bool force)
     for (struct mon_client *c = m->clients; c; c = next) {
         next = c->next;
         if (force || c->hung_up)
-            drop(c);
+            mon_client_drop(c);
         else
             send_output(c);
     }

@@ -40,7 +40,7 @@ struct mon_log_reader {
     uint64_t boot;
     uint32_t part;
     int64_t part_start;
-    char note[192];
+    char note[MON_ATTACH_GREETING_MAX];
     size_t note_len;
 };
 
@@ -72,6 +72,9 @@ void mon_log_reader_done(struct mon_log_reader *r) um_nonnull(1);
 /* Show a line of umlmon's own before further output; dropped if there is no room. */
 void mon_log_reader_note(struct mon_log_reader *r, const char *fmt, ...) um_nonnull(1, 2)
     um_format(2, 3);
+
+/* The same with any bytes. False: there is no room. */
+bool mon_log_reader_put(struct mon_log_reader *r, const void *data, size_t len) um_nonnull(1, 2);
 
 /* Next bytes without moving. 0: caught up. */
 size_t mon_log_peek(const struct mon_log *l, struct mon_log_reader *r, void *buf, size_t size)

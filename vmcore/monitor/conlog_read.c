@@ -45,6 +45,15 @@ void mon_log_reader_done(struct mon_log_reader *r)
     r->fd = -1;
 }
 
+bool mon_log_reader_put(struct mon_log_reader *r, const void *data, size_t len)
+{
+    if (len > sizeof(r->note) - r->note_len)
+        return false;
+    memcpy(r->note + r->note_len, data, len);
+    r->note_len += len;
+    return true;
+}
+
 void mon_log_reader_note(struct mon_log_reader *r, const char *fmt, ...)
 {
     char text[sizeof(r->note)];
@@ -54,10 +63,8 @@ void mon_log_reader_note(struct mon_log_reader *r, const char *fmt, ...)
     va_start(ap, fmt);
     len = vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    if (len < 0 || (size_t)len > sizeof(r->note) - r->note_len)
-        return;
-    memcpy(r->note + r->note_len, text, (size_t)len);
-    r->note_len += (size_t)len;
+    if (len > 0 && (size_t)len < sizeof(text))
+        mon_log_reader_put(r, text, (size_t)len);
 }
 
 static void skip_to(struct mon_log_reader *r, int64_t position)

@@ -49,7 +49,15 @@ static int open_pty(struct mon_console *c)
 
 static void watch_room(struct mon_console *c)
 {
-    mon_watch_set(&c->mon->loop, &c->watch, EPOLLIN | (c->typed.len > 0 ? EPOLLOUT : 0u));
+    bool out = c->typed.len > 0 || c->awaited;
+
+    mon_watch_set(&c->mon->loop, &c->watch, EPOLLIN | (out ? EPOLLOUT : 0u));
+}
+
+void mon_console_await_room(struct mon_console *c)
+{
+    c->awaited = true;
+    watch_room(c);
 }
 
 /*
@@ -94,6 +102,7 @@ static void on_master(uint32_t events, void *arg)
     if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
         mon_console_drain(c, false);
     if (events & EPOLLOUT) {
+        c->awaited = false;
         write_typed(c);
         mon_client_input(c);
     }

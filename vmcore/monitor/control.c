@@ -83,7 +83,7 @@ static struct mon_connection *find_connection(struct monitor *m, uint64_t id)
     return NULL;
 }
 
-void mon_control_reply(struct monitor *m, uint64_t id, uint32_t serial, int errnum,
+bool mon_control_reply(struct monitor *m, uint64_t id, uint32_t serial, int errnum,
                        const char *text)
 {
     const struct mon_reply r = {.errnum = errnum};
@@ -91,6 +91,7 @@ void mon_control_reply(struct monitor *m, uint64_t id, uint32_t serial, int errn
 
     if (c)
         send_packet(c, MON_REPLY, serial, &r, sizeof(r), text, text ? strlen(text) : 0);
+    return c && c->id == id; /* else it did not fit */
 }
 
 static void send_consoles(struct monitor *m, struct mon_connection *c)
@@ -111,8 +112,8 @@ static void send_consoles(struct monitor *m, struct mon_connection *c)
 static bool receive_one(struct mon_connection *c, bool *ret_more)
 {
     struct packet p;
-    int fd = -1;
-    ssize_t n = um_fd_receive(c->watch.fd, &p, sizeof(p), &fd, NULL);
+    int fds[MON_REQUEST_FDS];
+    ssize_t n = um_fd_receive_many(c->watch.fd, &p, sizeof(p), fds, MON_REQUEST_FDS, NULL);
 
     *ret_more = n > 0;
     if (n < 0 && errno == EAGAIN)
@@ -120,10 +121,11 @@ static bool receive_one(struct mon_connection *c, bool *ret_more)
     if (n < (ssize_t)sizeof(p.header) || p.header.magic != MON_MAGIC ||
         p.header.version != MON_VERSION ||
         (size_t)n != sizeof(p.header) + (size_t)p.header.length) {
-        um_fd_close(&fd);
+        for (int i = 0; i < MON_REQUEST_FDS; i++)
+            um_fd_close(&fds[i]);
         return false;
     }
-    return mon_request(c->mon, c->id, &p.header, p.body, fd);
+    return mon_request(c->mon, c->id, &p.header, p.body, fds);
 }
 
 static void on_connection(uint32_t events, void *arg)

@@ -40,6 +40,7 @@ struct mon_console {
     struct mon_watch watch;
     struct mon_log log;  /* managed only */
     struct um_buf typed; /* on its way to the guest */
+    bool awaited;        /* a client has more to type */
     size_t burst;        /* bytes of output since the last nudge */
     struct mon_timer nudge;
 };
@@ -55,6 +56,8 @@ void mon_console_drain(struct mon_console *c, bool to_end) um_nonnull(1);
 size_t mon_console_room(const struct mon_console *c) um_nonnull(1);
 bool mon_console_type(struct mon_console *c, const char *data, size_t len)
     um_nonnull(1, 2) um_check;
+/* Have mon_client_input() called once more, when output has been read and there is room. */
+void mon_console_await_room(struct mon_console *c) um_nonnull(1);
 /* 0 or an errno. */
 int mon_console_resize(struct mon_console *c, unsigned rows, unsigned columns) um_nonnull(1);
 
@@ -65,20 +68,34 @@ struct mon_client {
     struct mon_console *console;
     struct mon_watch watch;
     int fd;
+    int early; /* a writer's: what was sent before umlmon had the socket; -1 once it is read */
     struct mon_log_reader reader;
     bool writer;   /* at most one per console */
     bool in_ended; /* its sending side is closed */
-    bool in_full;  /* the console takes no more typing at present */
+    bool in_full;  /* the console takes no more typing this round */
     bool hung_up;  /* closed by the peer, but what it typed before is not all read */
     bool out_full; /* its socket takes no more output at present */
     struct mon_client *next;
 };
 
-/* Takes fd in every case. Returns 0 or an errno with *ret_why set (static text). */
-int mon_client_may_attach(struct monitor *m, const struct mon_attach *a, const char **ret_why)
-    um_nonnull(1, 2, 3) um_check;
-int mon_client_attach(struct monitor *m, const struct mon_attach *a, int fd, const char **ret_why)
-    um_nonnull(1, 2, 4);
+/* MON_ATTACH taken apart. */
+struct mon_newcomer {
+    struct mon_attach ask;
+    const void *greeting;
+    size_t greeting_len;
+    int fd, early;
+};
+
+/*
+ * 0, and the client is there, a reader from this moment on; its descriptors are taken, and nothing
+ * has been read from or written to them. It must be begun or dropped at once. Else an errno with
+ * *ret_why set (static text).
+ */
+int mon_client_new(struct monitor *m, const struct mon_newcomer *n, struct mon_client **ret_client,
+                   const char **ret_why) um_nonnull(1, 2, 3, 4) um_check;
+/* Deposes the writer before it, types what was sent early; the greeting follows. */
+void mon_client_begin(struct mon_client *c) um_nonnull(1);
+void mon_client_drop(struct mon_client *c) um_nonnull(1);
 /* New output / new room for input on the console. */
 void mon_client_output(struct mon_console *c) um_nonnull(1);
 void mon_client_input(struct mon_console *c) um_nonnull(1);
@@ -106,16 +123,19 @@ void mon_control_close(struct monitor *m) um_nonnull(1);
 void mon_control_state(struct monitor *m) um_nonnull(1); /* STATE to everyone */
 void mon_control_notify(struct monitor *m, uint32_t kind, const char *data, size_t len)
     um_nonnull(1);
-/* To the connection with that id, if it is still there. */
-void mon_control_reply(struct monitor *m, uint64_t id, uint32_t serial, int errnum,
+/* To the connection with that id, if it is still there. False: it is not, or not any more. */
+bool mon_control_reply(struct monitor *m, uint64_t id, uint32_t serial, int errnum,
                        const char *text) um_nonnull(1);
 
 /* ---- requests.c ---- */
 
-/* One request with its header already checked. fd: passed descriptor or -1, taken. False: the
+/* Descriptors of one message, and one more, to see that there are too many. */
+enum { MON_REQUEST_FDS = 3 };
+
+/* One request with its header already checked. fds: passed descriptors, then -1; taken. False: the
  * message is malformed and the connection must go. */
 bool mon_request(struct monitor *m, uint64_t connection, const struct mon_header *h,
-                 const char *body, int fd) um_nonnull(1, 3, 4) um_check;
+                 const char *body, int fds[MON_REQUEST_FDS]) um_nonnull(1, 3, 4, 5) um_check;
 
 /* ---- notify.c ---- */
 

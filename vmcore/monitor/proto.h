@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #define MON_MAGIC       0x756d6d6fu /* "ummo" */
-#define MON_VERSION     1
+#define MON_VERSION     2
 #define MON_MESSAGE_MAX 4096 /* bytes, header included */
 #define MON_DEVICE_MAX  16   /* `con0`, NUL padded */
 
@@ -25,11 +25,10 @@ enum mon_type {
     /* umld -> umlmon; each gets one MON_REPLY */
     MON_KILL = 16,   /* kill the whole tree; empty */
     MON_PIN = 17,    /* struct mon_pin */
-    MON_ATTACH = 18, /* struct mon_attach + one descriptor: a stream socket that becomes a client */
+    MON_ATTACH = 18, /* struct mon_attach + bytes, one or two descriptors: see there */
     MON_RESIZE = 19, /* struct mon_resize */
     MON_SIGNAL = 20, /* struct mon_signal: to the kernel's main process only */
-    MON_WRITE = 21,  /* struct mon_write + bytes: type into a console */
-    MON_MAY_ATTACH = 22 /* struct mon_attach: would it be accepted now? */
+    MON_WRITE = 21   /* struct mon_write + bytes: type into a console */
 };
 
 struct mon_header {
@@ -86,6 +85,19 @@ struct mon_pin {
 };
 
 enum { MON_ATTACH_READ_ONLY = 1, MON_ATTACH_STEAL = 2 };
+
+/*
+ * The first descriptor is the client's stream socket. The second, if there is one, is a file read
+ * from its present offset: what the client sent already, typed before anything from its socket.
+ * The bytes behind the struct (at most MON_ATTACH_GREETING_MAX) are written to the client first,
+ * then earlier output, then output as it comes from this moment on: a client that sees the greeting
+ * misses nothing any more.
+ *
+ * The socket gets its first byte only after MON_REPLY 0 has left. So with any other reply, or none
+ * because the connection broke, the client has not been written to: umld, which has kept a copy of
+ * the descriptor, may still answer it.
+ */
+enum { MON_ATTACH_GREETING_MAX = 192 };
 
 struct mon_attach {
     char device[MON_DEVICE_MAX];

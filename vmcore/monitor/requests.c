@@ -16,13 +16,13 @@ struct request {
     uint32_t serial;
     const void *body;
     size_t len;
-    int fd; /* taken by whoever sets it to -1 */
+    int *fds; /* MON_REQUEST_FDS; taken by whoever sets them to -1 */
 };
 
-/* Answered later by somebody else. */
-enum { LATER = -1 };
+/* The request's own function has answered it, or somebody else will. */
+enum { ELSEWHERE = -1 };
 
-/* Returns 0, an errno or LATER; *why may be set. */
+/* Returns 0, an errno or ELSEWHERE; *why may be set. */
 typedef int (*request_fn)(struct monitor *m, struct request *r, const char **why);
 
 static bool device_ok(const char device[MON_DEVICE_MAX])
@@ -59,7 +59,7 @@ static int do_pin(struct monitor *m, struct request *r, const char **why)
         return EINVAL;
     errnum = mon_initlink_pin(m, r->connection, r->serial, p.cpu);
     *why = errnum == ESRCH ? "the guest is not running" : "too many requests under way";
-    return errnum ? errnum : LATER;
+    return errnum ? errnum : ELSEWHERE;
 }
 
 static bool take_attach(const struct request *r, struct mon_attach *ret, const char **why)
@@ -70,22 +70,27 @@ static bool take_attach(const struct request *r, struct mon_attach *ret, const c
            (ret->flags & ~(uint32_t)(MON_ATTACH_READ_ONLY | MON_ATTACH_STEAL)) == 0;
 }
 
-static int do_may_attach(struct monitor *m, struct request *r, const char **why)
-{
-    struct mon_attach a;
-
-    return take_attach(r, &a, why) ? mon_client_may_attach(m, &a, why) : EINVAL;
-}
-
 static int do_attach(struct monitor *m, struct request *r, const char **why)
 {
-    struct mon_attach a;
-    int fd = r->fd;
+    struct mon_newcomer n = {.greeting = (const char *)r->body + sizeof(n.ask),
+                             .greeting_len = r->len - sizeof(n.ask),
+                             .fd = r->fds[0],
+                             .early = r->fds[1]};
+    struct mon_client *c;
+    int errnum;
 
-    if (!take_attach(r, &a, why))
+    if (!take_attach(r, &n.ask, why))
         return EINVAL;
-    r->fd = -1;
-    return mon_client_attach(m, &a, fd, why);
+    errnum = mon_client_new(m, &n, &c, why);
+    if (errnum)
+        return errnum;
+    r->fds[0] = r->fds[1] = -1;
+    /* umld answers the client unless it reads this first: see proto.h. */
+    if (mon_control_reply(m, r->connection, r->serial, 0, ""))
+        mon_client_begin(c);
+    else
+        mon_client_drop(c);
+    return ELSEWHERE;
 }
 
 static int do_resize(struct monitor *m, struct request *r, const char **why)
@@ -136,35 +141,41 @@ static int do_write(struct monitor *m, struct request *r, const char **why)
 static const struct row {
     request_fn fn;
     size_t fixed;
-    bool data, needs_fd;
+    bool data;
+    int fds_min, fds_max;
 } rows[] = {
-    [MON_KILL] = {do_kill, 0, false, false},
-    [MON_PIN] = {do_pin, sizeof(struct mon_pin), false, false},
-    [MON_ATTACH] = {do_attach, sizeof(struct mon_attach), false, true},
-    [MON_MAY_ATTACH] = {do_may_attach, sizeof(struct mon_attach), false, false},
-    [MON_RESIZE] = {do_resize, sizeof(struct mon_resize), false, false},
-    [MON_SIGNAL] = {do_signal, sizeof(struct mon_signal), false, false},
-    [MON_WRITE] = {do_write, sizeof(struct mon_write), true, false},
+    [MON_KILL] = {do_kill, 0, false, 0, 0},
+    [MON_PIN] = {do_pin, sizeof(struct mon_pin), false, 0, 0},
+    [MON_ATTACH] = {do_attach, sizeof(struct mon_attach), true, 1, 2},
+    [MON_RESIZE] = {do_resize, sizeof(struct mon_resize), false, 0, 0},
+    [MON_SIGNAL] = {do_signal, sizeof(struct mon_signal), false, 0, 0},
+    [MON_WRITE] = {do_write, sizeof(struct mon_write), true, 0, 0},
 };
 
+static bool well_formed(const struct row *row, const struct request *r)
+{
+    int fds = 0;
+
+    while (fds < MON_REQUEST_FDS && r->fds[fds] >= 0)
+        fds++;
+    return row && row->fn && r->len >= row->fixed && (r->len == row->fixed || row->data) &&
+           fds >= row->fds_min && fds <= row->fds_max;
+}
+
 bool mon_request(struct monitor *m, uint64_t connection, const struct mon_header *h,
-                 const char *body, int fd)
+                 const char *body, int fds[MON_REQUEST_FDS])
 {
     const struct row *row = h->type < UM_ARRAY_LEN(rows) ? &rows[h->type] : NULL;
     struct request r = {
-        .connection = connection, .serial = h->serial, .body = body, .len = h->length, .fd = fd};
+        .connection = connection, .serial = h->serial, .body = body, .len = h->length, .fds = fds};
+    bool ok = well_formed(row, &r);
     const char *why = NULL;
-    int errnum;
+    int errnum = ok ? row->fn(m, &r, &why) : ELSEWHERE;
 
-    if (!row || !row->fn || h->length < row->fixed || (h->length > row->fixed && !row->data) ||
-        (fd >= 0) != row->needs_fd) {
-        um_fd_close(&fd);
-        return false;
-    }
-    errnum = row->fn(m, &r, &why);
-    um_fd_close(&r.fd);
-    if (errnum != LATER)
+    for (int i = 0; i < MON_REQUEST_FDS; i++)
+        um_fd_close(&fds[i]);
+    if (errnum != ELSEWHERE)
         mon_control_reply(m, connection, h->serial, errnum,
                           errnum == 0 ? "" : (why ? why : strerror(errnum)));
-    return true;
+    return ok;
 }

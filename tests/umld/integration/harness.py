@@ -38,7 +38,7 @@ LIBEXEC = {
     "guest": os.path.join(SOURCE, "images", "guest"),
 }
 EXT4 = bytes(1080) + b"\x53\xef" + bytes(8192 - 1082)  # what umld looks at in a root image
-LIMIT = 60  # seconds; nothing a test waits for takes longer
+LIMIT = 120  # seconds; what takes longer will not come, however busy the machine
 PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -85,7 +85,7 @@ def describe(pid):
         return f"{pid}"
 
 
-def until(condition, limit=20.0, what="it"):
+def until(condition, limit=LIMIT, what="it"):
     """Bounded polling, for what nothing tells: only the file system and /proc."""
     end = time.monotonic() + limit
     while not (value := condition()):
@@ -247,7 +247,7 @@ class Case(unittest.TestCase):
                 if not pid:
                     return not descendants(os.getpid())
         try:
-            until(gone, 5)
+            until(gone, 30)
             return []
         except AssertionError:
             left = descendants(os.getpid())
@@ -257,7 +257,7 @@ class Case(unittest.TestCase):
                     os.kill(pid, signal.SIGKILL)
                 except ProcessLookupError:
                     pass
-            until(gone, 10)
+            until(gone, 30)
             return names
 
     def clean_up(self):
@@ -299,12 +299,12 @@ class Case(unittest.TestCase):
     def boot(self, name, *devices, wait="ready", **fields):
         """Create and start."""
         self.create(name, *devices, **fields)
-        return self.call("Guest.Start", name=name, wait=wait, timeoutMs=30000)
+        return self.call("Guest.Start", name=name, wait=wait, timeoutMs=60000)
 
     def runtime(self, name):
         return self.call("Guest.Get", name=name)["guest"]["runtime"]
 
-    def wait(self, name, condition, timeout_ms=30000):
+    def wait(self, name, condition, timeout_ms=60000):
         return self.call("Guest.Wait", name=name, condition=condition, timeoutMs=timeout_ms)["guest"]["runtime"]
 
     def set(self, **settings):
@@ -327,6 +327,13 @@ class Case(unittest.TestCase):
                 if part["next"] >= part["size"] or part["next"] == offset:
                     return text
                 offset = part["next"]
+
+    def printed(self, name, text, boot=None):
+        """The whole kept log of one boot, once it holds text: a console is no faster than an event or a reply."""
+        def look():
+            found = self.log(name, boot=boot)
+            return found if text in found else None
+        return until(look, what=f"{text!r} on the console of {name}")
 
     def guest_directories(self):
         return sorted(os.listdir(os.path.join(self.daemon.run, "g")))

@@ -22,7 +22,7 @@ class Statuses(Case):
         self.ctl("resume", "web")
         self.ctl("reboot", "web")
         self.assertIn("Linux", self.ctl("mconsole", "web", "version").stdout)
-        self.assertIn("fake: init started", self.ctl("logs", "web").stdout)
+        harness.until(lambda: "fake: init started" in self.ctl("logs", "web").stdout, what="its console")
         self.ctl("config", "web", "mem=80M")
         self.assertIn("mem=80M", self.ctl("config", "web").stdout)
         self.ctl("stop", "web")
@@ -66,7 +66,7 @@ class Statuses(Case):
 
     def test_shutdown(self):
         self.ctl("shutdown")
-        self.assertEqual(self.daemon.process.wait(20), 0)
+        self.assertEqual(self.daemon.process.wait(harness.LIMIT), 0)
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ class Events(Case):
                 for thread in threads[2:]:
                     thread.start()
         for thread in threads:
-            thread.join(60)
+            thread.join(harness.LIMIT)
         count = self.call("Server.Status")["lastEvent"]
         self.assertEqual(sorted(seen), sorted(list(range(1, count + 1)) * 5))
 
@@ -99,9 +99,10 @@ class Jobs(Case):
     def test_a_waiting_client_that_leaves_does_not_end_the_job(self):
         self.create("web", fake="noready")
         with self.daemon.client() as client:
-            client.send("Guest.Start", {"name": "web", "timeoutMs": 1500})
+            client.send("Guest.Start", {"name": "web"})
             self.wait("web", "running")
         self.assertEqual(len(self.call("Job.List", active=True)["jobs"]), 1)
+        self.call("Console.Send", name="web", data="notify READY=1\n")
         harness.until(lambda: not self.call("Job.List", active=True)["jobs"], what="the end of the job")
 
     def test_unknown_jobs_and_jobs_that_cannot_be_cancelled(self):

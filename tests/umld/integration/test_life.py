@@ -2,7 +2,6 @@
 import os
 import signal
 import threading
-import time
 import unittest
 
 import harness
@@ -52,7 +51,7 @@ class Basics(Case):
             thread.start()
         os.kill(self.daemon.process.pid, signal.SIGCONT)
         for thread in threads:
-            thread.join(20)
+            thread.join(harness.LIMIT)
         self.assertEqual(sorted(answers), sorted(methods))
 
     def test_a_running_guest_tells_who_it_is(self):
@@ -100,9 +99,11 @@ class Basics(Case):
                     break
         self.wait("web", "ready")
         # Where a new boot begins is known by its notification only, which may overtake its first lines.
-        whole = "".join(self.log("web", boot=boot) for boot in (1, 2, 3))
+        def whole():
+            return "".join(self.log("web", boot=boot) for boot in (1, 2, 3))
+        harness.until(lambda: "fake: boot 2 pid" in whole(), what="the last boot's first lines")
         for number in range(3):
-            self.assertEqual(whole.count(f"fake: boot {number} pid"), 1)
+            self.assertEqual(whole().count(f"fake: boot {number} pid"), 1)
         self.assertIn("fake: boot 0 pid", self.log("web", boot=1))
 
     def test_remove_is_refused_while_it_runs_and_force_kills_first(self):
@@ -159,21 +160,19 @@ class Ends(Case):
 
     def test_start_tells_at_once_that_the_guest_died(self):
         self.create("web", fake="noready,exit=3:0")
-        begun = time.monotonic()
-        error = self.fails("Crashed", "Guest.Start", name="web", timeoutMs=30000)
+        error = self.fails("Crashed", "Guest.Start", name="web", timeoutMs=harness.LIMIT * 10000)
         self.assertIn("exit status 3", error.message)
         self.assertIn("umlctl logs web", error.hint)
-        self.assertLess(time.monotonic() - begun, 10)
 
     def test_on_failure_it_starts_again_and_gives_up_in_the_end(self):
-        self.create("web", fake="exit=3:0", restart="onFailure")
+        self.create("web", fake="exit=3:500", restart="onFailure")
         with self.assertRaises(Error):
             self.call("Guest.Start", name="web", wait="ready", timeoutMs=1)
         run = self.wait("web", "backoff")
         self.assertIn("exit status 3", run["cause"])
         run = self.wait("web", "running")
-        self.assertEqual(run["restarts"], 1)
-        self.assertGreaterEqual(run["bootNumber"], 2)
+        self.assertGreaterEqual(run["restarts"], 1)
+        self.assertEqual(run["bootNumber"], run["restarts"] + 1)
 
     def test_a_start_forgives_earlier_failures(self):
         self.create("web", fake="exit=3:0")
@@ -186,7 +185,7 @@ class Ends(Case):
     def test_waiting_for_the_exit_sees_one_go_by(self):
         self.boot("web", restart="always", wait="ready")
         with self.client() as waiter:
-            waiter.send("Guest.Wait", {"name": "web", "condition": "exit", "timeoutMs": 20000})
+            waiter.send("Guest.Wait", {"name": "web", "condition": "exit", "timeoutMs": 60000})
             os.kill(self.runtime("web")["pid"], signal.SIGKILL)
             self.assertEqual(waiter.reply()["parameters"]["guest"]["runtime"]["exitSignal"], signal.SIGKILL)
 
@@ -196,7 +195,7 @@ class Ends(Case):
         os.kill(run["monitorPid"], signal.SIGKILL)
         after = self.wait("web", "exit")
         self.assertEqual((after["state"], after["cause"]), ("failed", "monitor died"))
-        harness.until(lambda: not os.path.exists(f"/proc/{run['pid']}"), 5, "the end of the kernel")
+        harness.until(lambda: not os.path.exists(f"/proc/{run['pid']}"), what="the end of the kernel")
 
 
 class Waiting(Case):
@@ -207,12 +206,15 @@ class Waiting(Case):
         self.assertTrue(self.boot("web", fake="noready", ready="console", readyPattern="fake: argument .*")["ready"])
 
     def test_a_guest_that_never_gets_ready_times_out_and_goes_on(self):
-        self.create("web", fake="noready")
+        self.boot("web", fake="noready", wait="kernel")
         error = self.fails("Timeout", "Guest.Start", name="web", timeoutMs=300)
         self.assertIn("kernel up but not ready", error.message)
         self.assertEqual(self.runtime("web")["state"], "running")
+        self.create("late", fake="noready")
+        self.fails("Timeout", "Guest.Start", name="late", timeoutMs=300)
         jobs = self.call("Job.List")["jobs"]
-        self.assertEqual((jobs[0]["kind"], jobs[0]["state"]), ("guest.start", "failed"))
+        self.assertEqual((jobs[0]["kind"], jobs[0]["object"], jobs[0]["state"]), ("guest.start", "late", "failed"))
+        self.wait("late", "running")
 
     def test_wait_kernel_does_not_wait_for_ready(self):
         self.assertFalse(self.boot("web", fake="noready", wait="kernel")["ready"])

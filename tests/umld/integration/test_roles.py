@@ -44,7 +44,7 @@ class Roles(Case):
 
     def attempt(self, uid, method, /, **parameters):
         def work():
-            with Client(self.daemon.api, 20) as client:
+            with Client(self.daemon.api) as client:
                 client.call(method, parameters)
                 return "done"
         return as_user(uid, work)
@@ -104,7 +104,7 @@ class UserMode(Case):
     kernel = False
 
     def test_other_users_cannot_even_connect(self):
-        text = as_user(OTHER, lambda: Client(self.daemon.api, 5).call("Server.Ping"))
+        text = as_user(OTHER, lambda: Client(self.daemon.api).call("Server.Ping"))
         self.assertIn("PermissionError", text)
 
     def test_a_run_directory_of_somebody_else_is_refused(self):

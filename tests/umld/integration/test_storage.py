@@ -90,6 +90,14 @@ class Opening(Case):
         holder[0].close()
         self.daemon.start()
 
+    def test_a_child_does_not_inherit_the_locks(self):
+        """With flock(2) one that is not yet past its exec would keep the next umld out after a kill -9."""
+        with open("/proc/locks", encoding="ascii") as file:
+            ours = [fields for fields in map(str.split, file) if fields[4] == str(self.daemon.process.pid)]
+        for directory in (self.daemon.run, self.daemon.state):
+            inode = os.stat(directory + "/lock").st_ino
+            self.assertEqual([fields[1] for fields in ours if fields[5].endswith(f":{inode}")], ["POSIX"])
+
     def test_directories_that_cannot_be_made(self):
         self.daemon.terminate()
         path = self.file("plain")
@@ -127,7 +135,7 @@ class Opening(Case):
 
     def test_shutdown_answers_and_ends(self):
         self.call("Server.Shutdown")
-        self.assertEqual(self.daemon.process.wait(20), 0)
+        self.assertEqual(self.daemon.process.wait(harness.LIMIT), 0)
 
     def test_settings_and_guests_are_there_again(self):
         self.create("web", "mem=64M", kernel=harness.FAKE, labels={"a": "b"})
@@ -165,7 +173,7 @@ class Full(Case):
             with self.assertRaises(TimeoutError):
                 first.receive()
             self.assertLess(self.cpu_ticks() - before, 50)
-            first.socket.settimeout(20)
+            first.socket.settimeout(harness.LIMIT)
             self.make_room()
             self.assertEqual(first.reply()["parameters"], {"changed": True})
         self.daemon.kill()

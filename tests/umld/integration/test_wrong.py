@@ -15,7 +15,7 @@ class Wire(Case):
 
     def raw(self, data, replies=1):
         """Send bytes; the messages that come back, until closed or enough."""
-        client = self.client(20)
+        client = self.client()
         client.send_raw(data)
         seen = []
         try:
@@ -125,13 +125,13 @@ class Wire(Case):
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(60)
+            thread.join(harness.LIMIT)
         harness.until(lambda: self.daemon.descriptors() <= before, what="closing")
         self.call("Server.Ping")
 
     def test_line_mode_speaks_to_socat(self):
         with socket.socket(socket.AF_UNIX) as raw:
-            raw.settimeout(20)
+            raw.settimeout(harness.LIMIT)
             raw.connect(self.daemon.api)
             raw.sendall(b'{"method":"io.umld.Server.Ping"}\n')
             self.assertIn("parameters", json.loads(raw.makefile("rb").readline()))

@@ -30,7 +30,7 @@ def full(method):
 class Client:
     """One connection. Calls raise Error; every wait is bounded by timeout seconds."""
 
-    def __init__(self, path, timeout=30):
+    def __init__(self, path, timeout=120):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.settimeout(timeout)
         try:

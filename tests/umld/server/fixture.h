@@ -4,7 +4,7 @@
  *
  *   io.umld.Guest.Start      answers when the test says so (fixture.started)
  *   io.umld.Server.Subscribe sends fixture.stream_count replies, waiting for a slow reader
- *   io.umld.Console.Attach   takes the connection over (fixture.taken)
+ *   io.umld.Console.Attach   offers the connection; the test decides
  */
 #ifndef TESTS_UMLD_SERVER_FIXTURE_H
 #define TESTS_UMLD_SERVER_FIXTURE_H
@@ -28,8 +28,10 @@ struct fixture {
     uint64_t gone;        /* call id of the last one abandoned */
     int stream_count, stream_sent, stream_stalls;
     size_t stream_bytes; /* of each reply */
-    int taken;           /* descriptor after an upgrade */
-    char rest[64];
+    uint64_t offered;    /* call id of the last Attach */
+    int taken;           /* a duplicate of its descriptor */
+    char greeting[80];   /* the reply that has to be written to it, up to its NUL */
+    char rest[64];       /* what the client sent already */
     int after_rounds;
 };
 extern struct fixture fixture;
@@ -42,6 +44,7 @@ struct client {
 
 void fixture_start(const struct api_server_limits *limits); /* NULL: the defaults */
 void fixture_stop(void);
+/* For so long, and until what was sent before has been read and answered. */
 void fixture_pump(int ms);
 /* Ends the oldest Start that is still open, with a valid reply naming state. */
 void fixture_answer(uint64_t id, const char *state);
@@ -50,7 +53,7 @@ struct client client_new(void);
 void client_send(struct client *c, const char *data, size_t len);
 /* Text with its NUL as terminator. */
 void client_call(struct client *c, const char *text);
-/* Next message within two seconds, or NULL (also at the end of the connection). */
+/* Next message within 20 seconds, or NULL (also at the end of the connection). */
 json_t *client_next(struct client *c);
 void client_expect(struct client *c, const char *json);
 /* The next message is this error about this field (NULL: any). */

@@ -51,21 +51,20 @@ void api_server_subscribe(um_unused struct umld *umld, struct api_call *call,
 void api_console_attach(um_unused struct umld *umld, struct api_call *call,
                         um_unused const json_t *params)
 {
-    const char *rest;
+    struct api_upgrade up;
     char buf[512];
-    size_t len;
-    int fd =
-        api_reply_upgrade(call, json_pack("{s:s, s:i}", "device", "con0", "boot", 1), &rest, &len);
     ssize_t n;
 
-    if (fd < 0)
+    if (!api_upgrade_offer(call, json_pack("{s:s, s:i}", "device", "con0", "boot", 1), &up))
         return;
-    if (!um_fd_set_nonblock(fd, false) || !um_fd_write_all(fd, rest, len))
+    if (!um_fd_set_nonblock(up.fd, false) || !um_fd_write_all(up.fd, up.reply.data, up.reply.len) ||
+        !um_fd_write_all(up.fd, up.rest, up.rest_len))
         um_log(UM_LOG_WARNING, "stub_server: cannot echo");
-    n = len ? 0 : read(fd, buf, sizeof(buf));
-    if (n > 0 && !um_fd_write_all(fd, buf, (size_t)n))
+    n = up.rest_len ? 0 : read(up.fd, buf, sizeof(buf));
+    if (n > 0 && !um_fd_write_all(up.fd, buf, (size_t)n))
         um_log(UM_LOG_WARNING, "stub_server: cannot echo");
-    close(fd);
+    um_buf_done(&up.reply);
+    api_upgrade_taken(call);
 }
 
 int main(int argc, char **argv)

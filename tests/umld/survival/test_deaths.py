@@ -18,7 +18,7 @@ class Deaths(Case):
         return {"monitor": chain[-1], "bwrap": chain[-2], "umlinit": chain[1], "main": chain[0]}
 
     def assert_all_gone(self, name, tree):
-        until(lambda: not any(alive(pid) for pid in tree), 10, f"the end of {name}")
+        until(lambda: not any(alive(pid) for pid in tree), what=f"the end of {name}")
         self.assertFalse(os.path.exists(f"{self.w.run}/g/{name}"))
         self.check_reality()
 
@@ -103,7 +103,7 @@ class Deaths(Case):
         os.kill(pids["monitor"], signal.SIGSTOP)
         self.w.start()
         self.assertEqual(self.w.runtime("web")["state"], "adopting")
-        self.assertEqual(self.w.wait("web", "exit", 20)["state"], "failed")
+        self.assertEqual(self.w.wait("web", "exit")["state"], "failed")
         self.assert_all_gone("web", tree)
 
     def test_a_monitor_that_wakes_up_in_time_is_adopted(self):

@@ -126,8 +126,7 @@ class Reader(Client):
     def __init__(self, case, number, name):
         super().__init__(case, number)
         self.connection, self.guest = case.w.attach(name, back=-1), name
-        self.connection.socket.settimeout(10)
-        self.text = self.connection.take()  # from now on it is umlmon that serves us
+        self.text = b""
 
     def run(self):
         try:
@@ -142,7 +141,7 @@ class Random(Case):
         """Retried for a moment: some guests go on living while they are looked at."""
         for runtime in self.w.guests().values():
             self.assertIn(runtime["state"], world.STATES)
-        end = time.monotonic() + 15
+        end = time.monotonic() + world.LIMIT
         while True:
             try:
                 busy = {n: r["state"] for n, r in self.w.guests().items()
@@ -169,10 +168,19 @@ class Random(Case):
             w.call("Guest.Create", cwd=w.directory, definition={
                 "name": f"real-{number}", "kernel": shutil.which("linux.uml"),
                 "devices": ["mem=64M", f"ubd0={number}.img"]})
-            w.call("Guest.Start", name=f"real-{number}", wait="none")
-        for number in (1, 2):
-            w.wait(f"real-{number}", "ready", 60)
+            self.start_real(f"real-{number}")
         return ["real-1", "real-2"]
+
+    def start_real(self, name, tries=3):
+        """A real kernel's boot fails once in some hundred on a busy machine (docs/performance.md); not our subject."""
+        try:
+            self.w.call("Guest.Start", name=name, wait="ready", timeoutMs=world.LIMIT * 800)
+        except Refused as refused:
+            if tries == 1:
+                raise
+            print(f"{name} did not come up: {refused}")
+            self.w.call("Guest.Kill", name=name)
+            self.start_real(name, tries - 1)
 
     def prepare(self):
         self.w.call("Server.Set", name="stop-seconds", value="1")

@@ -17,7 +17,7 @@ class Scale(Case):
         for number in range(COUNT):
             w.create(f"g{number}")
             w.call("Guest.Start", name=f"g{number}", wait="none")
-        until(lambda: all(r["ready"] for r in w.guests().values()), 240, "all of them ready")
+        until(lambda: all(r["ready"] for r in w.guests().values()), 300, "all of them ready")
         booted = time.monotonic() - begun
         before, rss_before = w.guests(), w.rss_kib()
         w.kill()
@@ -25,14 +25,14 @@ class Scale(Case):
         w.start()
         serving = time.monotonic() - begun
         after = until(lambda: (lambda g: g if all(r["state"] == "running" for r in g.values()) else None)(w.guests()))
-        adopted = time.monotonic() - begun
+        adopted, used = time.monotonic() - begun, w.cpu_seconds()
         print(f"{COUNT} fake guests: started in {booted:.1f} s; umld serves again after {serving * 1000:.0f} ms, "
               f"all adopted after {adopted * 1000:.0f} ms; RSS {rss_before} KiB before, {w.rss_kib()} KiB after")
         self.assertEqual({n: (r["pid"], r["monitorPid"], r["ready"]) for n, r in after.items()},
                          {n: (r["pid"], r["monitorPid"], True) for n, r in before.items()})
         self.check_reality()
         if not SANITIZED:
-            self.assertLess(adopted, 1 + COUNT / 100)
+            self.assertLess(used, 1 + COUNT / 100)  # others may use the processor, too
 
     def clean(self):
         if self.w.up():

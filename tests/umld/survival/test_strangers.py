@@ -27,7 +27,7 @@ class Strangers(Case):
                 os.kill(monitor, world.signal.SIGSTOP)
             self.w.change("DELETE FROM guest WHERE name = ?", name)
             self.w.start()
-            until(lambda: not any(alive(pid) for pid in tree), 15, "its end")
+            until(lambda: not any(alive(pid) for pid in tree), what="its end")
             until(lambda: not self.w.directories(), what="its directory removed")
 
     def test_an_empty_run_directory_is_swept(self):

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -47,6 +48,36 @@ START_TEST(a_descriptor_travels_and_is_cloexec)
     um_fd_close(&got);
     ck_assert_int_eq(got, -1);
     ck_assert_int_eq(open_fds(), before);
+}
+END_TEST
+
+START_TEST(several_descriptors_keep_their_order)
+{
+    int pair[2], files[3], got[3] = {77, 77, 77}, before;
+    struct stat sent[3], st;
+    char text[4];
+
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+    for (int i = 0; i < 3; i++) {
+        files[i] = memfd_create("file", MFD_CLOEXEC);
+        ck_assert_int_eq(fstat(files[i], &sent[i]), 0);
+    }
+    before = open_fds();
+    /* -1 is left out, and what there is no room for is closed. */
+    ck_assert(um_fd_send_many(pair[0], "a", 1, (int[]){files[2], -1, files[0]}, 3));
+    ck_assert(um_fd_send_many(pair[0], "b", 1, files, 3));
+    ck_assert_int_eq(um_fd_receive_many(pair[1], text, sizeof(text), got, 3, NULL), 1);
+    ck_assert(fstat(got[0], &st) == 0 && st.st_ino == sent[2].st_ino);
+    ck_assert(fstat(got[1], &st) == 0 && st.st_ino == sent[0].st_ino);
+    ck_assert_int_eq(got[2], -1);
+    close(got[0]);
+    close(got[1]);
+    ck_assert_int_eq(um_fd_receive_many(pair[1], text, sizeof(text), got, 2, NULL), 1);
+    ck_assert(fstat(got[1], &st) == 0 && st.st_ino == sent[1].st_ino);
+    ck_assert_int_eq(open_fds(), before + 2);
+    ck_assert_int_eq(fcntl(got[1], F_GETFD), FD_CLOEXEC);
+    close(got[0]);
+    close(got[1]);
 }
 END_TEST
 
@@ -192,6 +223,7 @@ END_TEST
 
 static const struct suite_test tests[] = {
     {&a_descriptor_travels_and_is_cloexec, 0},
+    {&several_descriptors_keep_their_order, 0},
     {&unwanted_and_surplus_descriptors_are_closed, 0},
     {&a_datagram_too_long_is_an_error_and_its_descriptor_is_closed, 0},
     {&the_senders_pid_is_told, 0},

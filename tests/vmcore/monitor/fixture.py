@@ -79,7 +79,7 @@ class MonitorTest(unittest.TestCase):
         self.addCleanup(m.stop)
         return m
 
-    def assert_all_end(self, watched, timeout=10):
+    def assert_all_end(self, watched, timeout=harness.TIMEOUT):
         self.assertTrue(watched.all_end(timeout), "still alive: %s" % watched.survivors())
         watched.close()
 

@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import time
 
-MAGIC, VERSION = 0x756D6D6F, 1
+MAGIC, VERSION = 0x756D6D6F, 2
 STATE, NOTIFY, REPLY, CONSOLES = 1, 2, 3, 4
 KILL, PIN, ATTACH, RESIZE, SIGNAL, WRITE = 16, 17, 18, 19, 20, 21
 F_STARTED, F_UP, F_READY, F_PANIC, F_EXITED, F_KILLED, F_EXEC_FAILED = 1, 2, 4, 8, 16, 32, 64
@@ -22,7 +22,7 @@ STATE_BODY = struct.Struct("=IiiiqqqqqQQii256s")
 STATE_FIELDS = ("flags monitor_pid main_pid wait_status main_start start_wall_ns up_wall_ns "
                 "ready_wall_ns exit_wall_ns boot notify_dropped exec_errno pinned_cpu panic").split()
 NOTIFY_HEAD = struct.Struct("=IIQq")
-TIMEOUT = 30.0
+TIMEOUT = 90.0
 
 
 def program(name):
@@ -106,27 +106,32 @@ class Connection:
     def state(self):
         return self.states[-1]
 
-    def send(self, kind, body=b"", fd=None, version=VERSION, length=None):
+    def send(self, kind, body=b"", *fds, version=VERSION, length=None):
         self.serial += 1
         head = HEADER.pack(MAGIC, version, kind, self.serial, len(body) if length is None else length)
         extra = []
-        if fd is not None:
-            extra = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))]
+        if fds:
+            extra = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
         self.sock.sendmsg([head + body], extra)
         return self.serial
 
-    def ask(self, kind, body=b"", fd=None):
+    def ask(self, kind, body=b"", *fds):
         """Send a request; (errno, text) of its reply."""
-        serial = self.send(kind, body, fd)
+        serial = self.send(kind, body, *fds)
         return self.until(lambda c: c.replies.get(serial))
 
-    def attach(self, device="con0", flags=0, back=-2):
+    def attach(self, device="con0", flags=0, back=-2, greeting=b"", early=None, ask=None):
+        """A new client. greeting: what umlmon writes to it first; early: what it has sent already."""
         ours, theirs = socket.socketpair()
-        body = struct.pack("=16sIIq", device.encode(), flags, 0, back)
-        result = self.ask(ATTACH, body, theirs.fileno())
-        theirs.close()
+        body = struct.pack("=16sIIq", device.encode(), flags, 0, back) + greeting
         self.clients.append(Client(ours))
-        return result, self.clients[-1]
+        with theirs, tempfile.TemporaryFile() as file:
+            fds = [theirs.fileno()]
+            if early is not None:
+                file.write(early)
+                file.seek(0)
+                fds.append(file.fileno())
+            return (ask or self.ask)(ATTACH, body, *fds), self.clients[-1]
 
     def write(self, device, data):
         return self.ask(WRITE, struct.pack("=16sII", device.encode(), len(data), 0) + data)
@@ -237,7 +242,7 @@ class Monitor:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
-                self.process.wait(10)
+                self.process.wait(TIMEOUT)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()

@@ -48,6 +48,50 @@ class Output(fixture.MonitorTest):
                 console.until(text)
             self.assertEqual(console.data, text)
 
+    def test_the_greeting_comes_before_earlier_and_later_output(self):
+        m = self.start("say:earlier,", "line", "wait")
+        c = m.connect()
+        c.attach(flags=READ_ONLY)[1].until(b"earlier,")
+        c.write("con0", b"x\n")  # its answer may be earlier or later output
+        console = c.attach(back=-1, greeting=b"{hello}\0")[1]
+        console.until(b"got <x>\n")
+        self.assertEqual(console.data, b"{hello}\0earlier,got <x>\n")
+
+    def test_whoever_has_seen_the_greeting_misses_nothing(self):
+        m = self.start("echo")
+        c = m.connect()
+        writer = c.attach()[1]
+        for number in range(30):
+            result, reader = c.attach(flags=READ_ONLY, back=0, greeting=b"in:", ask=c.send)
+            reader.until(b"in:")
+            writer.sock.sendall(b"<%d>" % number)
+            # Nothing but what was typed since, and all of it.
+            self.assertEqual(reader.until(b">"), b"in:<%d>" % number)
+            self.assertEqual(c.until(lambda c: c.replies.get(result)), (0, ""))
+            reader.close()
+            writer.until(b"<%d>" % number)
+
+    def test_a_greeting_that_is_too_long_is_refused(self):
+        m = self.start("wait")
+        c = m.connect()
+        self.assertEqual(c.attach(greeting=b"x" * 193)[0][0], 90)  # EMSGSIZE
+        self.assertEqual(c.attach(greeting=b"x" * 192)[1].until(b"x" * 192), b"x" * 192)
+
+    def test_nobody_is_greeted_of_whom_the_daemon_cannot_be_told(self):
+        m = self.start("echo")
+        daemon, other = m.connect(), m.connect()
+        for c in (daemon, other):
+            c.flag(F_STARTED)
+        m.process.send_signal(signal.SIGSTOP)
+        client = daemon.attach(greeting=b"hello", early=b"lost", ask=daemon.send)[1]
+        daemon.sock.close()
+        m.process.send_signal(signal.SIGCONT)
+        self.assertEqual(client.to_end(), b"")
+        # Its place is free, and nothing was typed.
+        result, console = other.attach(early=b"typed")
+        self.assertEqual(result, (0, ""))
+        self.assertEqual(console.until(b"typed"), b"typed")
+
     def test_a_slow_reader_loses_nothing_without_rotation(self):
         m = self.start("line", "lines:40000", "say:done", "wait", log_size=64 << 20)
         c = m.connect()
@@ -89,10 +133,8 @@ class Output(fixture.MonitorTest):
 
     def test_a_guest_nobody_reads_is_not_held_up(self):
         m = self.start("lines:100000", "exit:4", log_size=1 << 20, log_parts=2)
-        started = time.monotonic()
-        self.assertEqual(m.wait(60), 0)
+        self.assertEqual(m.wait(), 0)
         self.assertEqual(m.record()["wait_status"], str(4 << 8))
-        self.assertLess(time.monotonic() - started, 60)
 
     def test_a_reader_that_stopped_sending_still_reads(self):
         m = self.start("line", "say:after\\n", "line", "wait")
@@ -122,7 +164,7 @@ class Output(fixture.MonitorTest):
         c.flag(F_EXITED)
         begin = time.monotonic()
         self.assertEqual(m.wait(), 0)
-        self.assertLess(time.monotonic() - begin, 5)
+        self.assertLess(time.monotonic() - begin, 30)
 
     def test_a_second_console_has_its_own_log_and_clients(self):
         m = self.start("write:10:on one\\n", "say:on zero\\n", "read:10", "wait",
@@ -157,10 +199,9 @@ class Input(fixture.MonitorTest):
         self.assertEqual(c.attach(flags=READ_ONLY)[0], (0, ""))
         first.close()
         # The place is free once umlmon has seen the hangup.
-        deadline = time.monotonic() + 10
-        while c.attach()[0][0] and time.monotonic() < deadline:
-            pass
-        self.assertLess(time.monotonic(), deadline)
+        deadline = time.monotonic() + harness.TIMEOUT
+        while c.attach()[0][0]:
+            self.assertLess(time.monotonic(), deadline)
 
     def test_stealing_makes_the_old_writer_a_reader(self):
         m = self.start("echo")
@@ -210,6 +251,31 @@ class Input(fixture.MonitorTest):
         reader = c.attach(flags=READ_ONLY)[1]
         c.ask(harness.SIGNAL, struct.pack("=ii", 10, 0))
         reader.until(b"counted 100000")
+
+    def test_what_was_sent_early_is_typed_first_and_whole(self):
+        early = b"".join(b"%06d," % i for i in range(40000))
+        m = self.start("signal:10", "echo")
+        c = m.connect()
+        writer = c.attach(early=early)[1]
+        writer.until(b"awaiting")  # and does not read: umlmon's share is taken, the rest waits
+        writer.sock.sendall(b"later")
+        c.ask(harness.SIGNAL, struct.pack("=ii", 10, 0))
+        text = writer.until(b"later")
+        self.assertEqual(text[text.index(b"000000,"):], early + b"later")
+
+    def test_early_input_is_dropped_with_its_right_to_type(self):
+        m = self.start("signal:10", "echo")
+        c = m.connect()
+        old = c.attach(early=b"old," * 100000)[1]
+        old.until(b"awaiting")
+        new = c.attach(flags=STEAL, early=b"new.")[1]
+        ignored = c.attach(flags=READ_ONLY, early=b"read-only")[1]
+        c.ask(harness.SIGNAL, struct.pack("=ii", 10, 0))
+        text = new.until(b"new.")
+        self.assertLess(text.count(b"old,"), 90000)  # a pty's and umlmon's share was on its way
+        ignored.sock.sendall(b"read-only")
+        c.write("con0", b"!")
+        self.assertNotIn(b"read-only", ignored.until(b"!"))
 
     def test_write_requests_are_typed_until_the_console_is_full(self):
         m = self.start("signal:10", "line", "wait")

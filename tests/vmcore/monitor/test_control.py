@@ -45,11 +45,9 @@ class Connections(fixture.MonitorTest):
         for c in connections:
             c.flag(F_UP)
         connections[3].close()
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline:
-            again = m.connect()
-            if again.pump():
-                break
+        deadline = time.monotonic() + harness.TIMEOUT
+        while not (again := m.connect()).pump():
+            self.assertLess(time.monotonic(), deadline)
         self.assertTrue(again.states)
 
     def test_a_new_daemon_finds_the_state_as_it_is(self):
@@ -63,18 +61,19 @@ class Connections(fixture.MonitorTest):
     def test_malformed_messages_close_the_connection_and_nothing_else(self):
         m = self.start("wait")
         device = struct.pack("=16s", b"con0")
+        attach = struct.pack("=16sIIq", b"con0", 0, 0, 0)
         null = os.open("/dev/null", os.O_RDONLY)
         self.addCleanup(os.close, null)
         for kind, body, options in (
-                (KILL, b"", {"version": 2}), (KILL, b"", {"length": 5}), (KILL, b"x", {}),
+                (KILL, b"", {"version": 1}), (KILL, b"", {"length": 5}), (KILL, b"x", {}),
                 (PIN, b"\0" * 7, {}), (PIN, b"\0" * 9, {}), (harness.ATTACH, device, {}),
-                (harness.ATTACH, struct.pack("=16sIIq", b"con0", 0, 0, 0), {}),  # no descriptor
-                (KILL, b"", {"fd": null}), (99, b"", {}), (0, b"", {}), (STATE, b"", {}),
+                (harness.ATTACH, attach, {}), (harness.ATTACH, attach, {"fds": [null] * 3}),
+                (KILL, b"", {"fds": [null]}), (99, b"", {}), (0, b"", {}), (STATE, b"", {}),
                 (harness.WRITE, device, {}), (SIGNAL, b"\0" * 4, {})):
             c = m.connect()
             c.flag(F_STARTED)
             c.until(lambda c: c.consoles)
-            c.send(kind, body, **options)
+            c.send(kind, body, *options.pop("fds", ()), **options)
             while c.pump():
                 pass
             self.assertTrue(c.eof)
@@ -151,9 +150,9 @@ class Notifications(fixture.MonitorTest):
         self.assertTrue(state.flags & F_READY)
 
     def test_a_flood_is_drained_limited_and_counted(self):
+        begin = time.monotonic()
         m, c = self.start_held("notify:0:up", "flood:20000", "notify:3:READY=1", "notify:1:oops",
                                "notify:0:again", "say:through", "wait", ready="notify")
-        begin = time.monotonic()
         console = c.attach(flags=harness.READ_ONLY)[1]
         console.until(b"through")
         c.until(lambda c: len([n for n in c.notifies if n[0] == 0]) == 2)
@@ -169,18 +168,20 @@ class Notifications(fixture.MonitorTest):
 
     def test_a_flood_without_any_daemon_does_not_hold_the_guest(self):
         m = self.start("flood:20000", "exit:2")
-        self.assertEqual(m.wait(60), 0)
+        self.assertEqual(m.wait(), 0)
         self.assertEqual(m.record()["wait_status"], str(2 << 8))
 
     def test_forged_boots_are_limited_too(self):
         words = ["notify:0:x"] * 400
+        begin = time.monotonic()
         m, c = self.start_held(*words, "say:through", "wait", log_parts=3)
         c.attach(flags=harness.READ_ONLY)[1].until(b"through")
         # So many states may have closed a daemon that was not quick; a new one sees the result.
         again = m.connect()
         self.assertTrue(again.pump())
         self.assertGreater(again.state.notify_dropped, 0)
-        self.assertLess(again.state.boot, 300)
+        # A burst of 100, then 50 in a second.
+        self.assertLess(again.state.boot, 110 + 50 * (time.monotonic() - begin))
         self.assertLessEqual(len(os.listdir(m.log_dir)), 3)
 
     def test_a_panic_is_kept_as_one_line(self):
@@ -192,6 +193,16 @@ class Notifications(fixture.MonitorTest):
         m.wait()
         self.assertEqual(m.record()["panic"], "Kernel panic second line")
         self.assertEqual(state.wait_status, 6)
+
+
+def all_cpus():
+    """All that a process may use here, however the tests themselves are pinned."""
+    own = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, range(os.cpu_count()))
+        return os.sched_getaffinity(0)
+    finally:
+        os.sched_setaffinity(0, own)
 
 
 class Requests(fixture.MonitorTest):
@@ -207,7 +218,7 @@ class Requests(fixture.MonitorTest):
         self.assertEqual([os.sched_getaffinity(p) for p in tree], [{cpu}] * 4)
         self.assertEqual(c.state.pinned_cpu, cpu)
         self.assertEqual(c.ask(PIN, struct.pack("=ii", -1, 0)), (0, ""))
-        self.assertEqual([os.sched_getaffinity(p) for p in tree], [os.sched_getaffinity(0)] * 4)
+        self.assertEqual([os.sched_getaffinity(p) for p in tree], [all_cpus()] * 4)
         self.assertEqual(c.state.pinned_cpu, -1)
         self.assertEqual(c.ask(PIN, struct.pack("=ii", 1000, 0))[0], 22)
         self.assertEqual(c.ask(PIN, struct.pack("=ii", -5, 0))[0], 22)

@@ -97,7 +97,7 @@ class End(fixture.MonitorTest):
         init = [p for p in below if harness.comm(p) == "umlinit"]
         self.assertEqual(len(init), 1)
         harness.kill(init[0])
-        state = c.flag(F_EXITED, 5)
+        state = c.flag(F_EXITED)
         self.assertEqual(watched.survivors(), [])
         watched.close()
         self.assertEqual(state.wait_status, signal.SIGKILL)
@@ -112,7 +112,7 @@ class End(fixture.MonitorTest):
         outer = [p for p in below if harness.comm(p) == "bwrap"]
         self.assertEqual(len(outer), 1)
         harness.kill(outer[0])
-        state = c.flag(F_EXITED, 5)
+        state = c.flag(F_EXITED)
         self.assertEqual(watched.survivors(), [])
         watched.close()
         self.assertTrue(state.flags & F_STARTED)
@@ -209,7 +209,7 @@ class StartFailure(fixture.MonitorTest):
 
     def test_a_bad_order_ends_umlmon_with_a_message(self):
         process = harness.start_umlmon(b"version=1\0colour=red\0")
-        _, text = process.communicate(timeout=10)
+        _, text = process.communicate(timeout=harness.TIMEOUT)
         self.assertEqual(process.returncode, 2)
         self.assertIn(b'key "colour" is unknown', text)
 

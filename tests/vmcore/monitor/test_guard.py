@@ -21,7 +21,7 @@ def run(what, guard):
 class Guard(unittest.TestCase):
     def finish(self, what, guard):
         process = run(what, guard)
-        text = process.communicate(timeout=20)[0].decode().strip()
+        text = process.communicate(timeout=90)[0].decode().strip()
         if process.returncode == 77:
             self.skipTest(text)
         return process.returncode, text
@@ -51,7 +51,7 @@ class Guard(unittest.TestCase):
 
     def test_a_tracee_dies_with_its_tracer_under_the_guard(self):
         pidfd = self.orphan(guard=True)
-        self.assertTrue(select.select([pidfd], [], [], 10)[0])
+        self.assertTrue(select.select([pidfd], [], [], 90)[0])
 
     def test_without_the_guard_it_would_live_on(self):
         pidfd = self.orphan(guard=False)
