@@ -68,8 +68,13 @@ const struct db_statement db_statements[DBQ_COUNT] = {
                          " WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
                          "iii"},
     [DBQ_EVENT_ABOUT] = {"SELECT seq, time_ns, type, object, data FROM event"
-                         " WHERE object = ? AND seq >= ? ORDER BY seq DESC LIMIT ?",
-                         "sii"},
+                         " WHERE object = ? AND type = ? ORDER BY seq DESC LIMIT ?",
+                         "ssi"},
+    /* By the index: a guest that says much must not make others' events be walked over. */
+    [DBQ_EVENT_NEWEST] = {"SELECT seq, time_ns, type, object, data FROM event WHERE seq ="
+                          " (SELECT max(seq) FROM event INDEXED BY event_about"
+                          " WHERE object = ? AND seq >= ?)",
+                          "si"},
     [DBQ_EVENT_TIME] = {"SELECT time_ns FROM event WHERE seq >= ? ORDER BY seq LIMIT 1", "i"},
     [DBQ_EVENT_BOUNDS] = {"SELECT coalesce(min(seq), 0),"
                           " coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0)"

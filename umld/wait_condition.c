@@ -119,7 +119,7 @@ static bool take_newest(const struct db_row *row, void *arg)
 static enum um_code begin_seq(struct wait_condition *c, struct guest *g,
                               um_unused struct um_error *err)
 {
-    db_each(g->umld->db, DBQ_EVENT_ABOUT, take_newest, c, g->def.name, c->seq, INT64_C(1));
+    db_each(g->umld->db, DBQ_EVENT_NEWEST, take_newest, c, g->def.name, c->seq);
     return UM_OK;
 }
 

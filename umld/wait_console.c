@@ -134,12 +134,13 @@ static bool ask(struct wait_console *c, int theirs)
 {
     struct mon_attach order = {
         .device = "con0", .flags = MON_ATTACH_READ_ONLY, .back = c->from_now ? 0 : -1};
+    const int fds[MONITOR_FDS] = {theirs, -1};
 
     c->asking = calloc(1, sizeof(*c->asking));
     if (!c->asking)
         return false;
     c->asking->console = c;
-    if (monitor_ask(c->guest, MON_ATTACH, &order, sizeof(order), theirs, answered, c->asking))
+    if (monitor_ask(c->guest, MON_ATTACH, &order, sizeof(order), fds, answered, c->asking))
         return true;
     free(c->asking);
     c->asking = NULL;

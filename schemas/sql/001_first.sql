@@ -79,8 +79,8 @@ CREATE TABLE event (
     object  TEXT NOT NULL,
     data    TEXT NOT NULL                       -- JSON object of strings
 ) STRICT;
--- What happened to one guest, newest first: explain, and waits for an event.
-CREATE INDEX event_object ON event(object, seq);
+-- The newest of some type about one guest: explain, and waits for an event.
+CREATE INDEX event_about ON event(object, type, seq);
 
 CREATE TABLE request (
     id      TEXT PRIMARY KEY,                   -- requestId

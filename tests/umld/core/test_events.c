@@ -183,9 +183,8 @@ static const char *stored(const char *text)
     static char back[8192];
 
     events_emit(umld, "test.text", "object", "text", text, NULL);
-    ck_assert_int_eq(db_each(umld->db, DBQ_EVENT_ABOUT, take_text, back, "object",
-                             events_last(umld->events), INT64_C(1)),
-                     1);
+    ck_assert_int_eq(
+        db_each(umld->db, DBQ_EVENT_ABOUT, take_text, back, "object", "test.text", INT64_C(1)), 1);
     return back;
 }
 
