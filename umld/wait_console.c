@@ -47,6 +47,11 @@ static void detach(struct wait_console *c)
     um_watch_free(c->watch);
     c->watch = NULL;
     um_fd_close(&c->fd);
+}
+
+/* The answer to the last attachment does not matter any more. */
+static void forget_asking(struct wait_console *c)
+{
     if (c->asking)
         c->asking->console = NULL;
     c->asking = NULL;
@@ -57,6 +62,7 @@ void wait_console_free(struct wait_console *c)
     if (!c)
         return;
     detach(c);
+    forget_asking(c);
     um_lines_done(&c->lines);
     free(c);
 }
@@ -84,7 +90,8 @@ static bool read_piece(struct wait_console *c)
         return true;
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return false;
-    detach(c); /* found, or the console has ended */
+    /* Found, or the console has ended; or umlmon refuses, and says why in a moment. */
+    detach(c);
     guest_look(c->guest);
     return false;
 }
@@ -106,8 +113,12 @@ static void refuse(struct wait_console *c, int errnum, const char *text)
 
     detach(c);
     c->refused = true;
-    um_fail_errno(&c->error, errnum, guest_object(c->guest, object, sizeof(object)),
-                  "its console cannot be followed%s%s", text[0] ? ": " : "", text);
+    guest_object(c->guest, object, sizeof(object));
+    if (errnum == EUSERS)
+        um_fail(&c->error, UM_E_BUSY, object, NULL, "its console cannot be followed: %s", text);
+    else
+        um_fail_errno(&c->error, errnum, object, "its console cannot be followed%s%s",
+                      text[0] ? ": " : "", text);
     guest_look(c->guest);
 }
 
@@ -157,6 +168,7 @@ void wait_console_attach(struct wait_console *c)
         (c->attached && c->life == g->starts))
         return;
     detach(c); /* from a former life, read to its end */
+    forget_asking(c);
     um_lines_reset(&c->lines);
     c->attached = true;
     c->life = g->starts;

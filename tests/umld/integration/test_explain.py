@@ -62,7 +62,7 @@ class Explain(Case):
         self.wait("web", "failed", timeout_ms=60000)
         reply = self.explain()
         self.assertRegex(reply["text"], "^5 ends in a row, the last at .*: kernel panic: fake panic; the first at .*: "
-                                        "kernel panic: fake panic; restart=on-failure gives up after 5$")
+                                        "kernel panic: fake panic; restart=onFailure gives up after 5$")
         self.assertEqual([c for c in self.causes(reply) if c.startswith("boot")],
                          [f"boot {n} ended: kernel panic: fake panic" for n in range(1, 6)])
         self.assertEqual(reply["advice"], ["umlctl logs web --boot 5", "umlctl reset-failed web"])
@@ -81,7 +81,7 @@ class Explain(Case):
 
     def test_waiting_for_a_place(self):
         self.set(parallel_boots=1)
-        self.create("slow", fake="nosocket")
+        self.create("slow", fake="nosocket,noready")
         self.create("web")
         self.call("Guest.Start", name="slow", wait="none")
         self.wait("slow", "booting")
