@@ -163,8 +163,9 @@ static void standard_error(struct client_reply *r, const char *name)
         e->code = rows[i].code;
         if (what && !e->field[0])
             snprintf(e->field, sizeof(e->field), "%s", what);
-        /* A message about a parameter must say which one. */
-        if (what && e->message[0] && !e->object[0] && !strstr(e->message, what))
+        /* A message about a parameter must say which one. The method is the user's own word. */
+        if (what && e->message[0] && !strstr(e->message, what) &&
+            (!e->object[0] || um_str_starts(e->object, "io.umld.")))
             snprintf(e->object, sizeof(e->object), "parameter \"%.60s\"", what);
         if (!e->message[0])
             snprintf(e->message, sizeof(e->message), "%s%s%s", rows[i].message, what ? ": " : "",

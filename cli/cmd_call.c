@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { PARAMETERS_MAX = 1 << 20, CALL_MS = 120000 };
 
@@ -15,7 +16,7 @@ static enum um_code parse(const char *text, json_t **ret, struct um_error *err)
     char *read = NULL;
 
     if (strcmp(text, "-") == 0) {
-        code = um_file_read("/dev/stdin", PARAMETERS_MAX, &read, NULL, err);
+        code = um_fd_read_all(STDIN_FILENO, "standard input", PARAMETERS_MAX, &read, NULL, err);
         if (code)
             return code;
         text = read;

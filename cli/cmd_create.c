@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { FILE_MAX = 1 << 20 }; /* the daemon's longest request */
 
@@ -33,13 +34,15 @@ static json_t *unwrap(json_t *value)
 
 static enum um_code load(const char *path, json_t **ret, struct um_error *err)
 {
-    bool is_stdin = strcmp(path, "-") == 0;
     json_error_t where;
     enum um_code code;
     char *text = NULL;
     json_t *value;
 
-    code = um_file_read(is_stdin ? "/dev/stdin" : path, FILE_MAX, &text, NULL, err);
+    if (strcmp(path, "-") == 0)
+        code = um_fd_read_all(STDIN_FILENO, "standard input", FILE_MAX, &text, NULL, err);
+    else
+        code = um_file_read(path, FILE_MAX, &text, NULL, err);
     if (code)
         return code;
     value = json_loads(text, JSON_REJECT_DUPLICATES, &where);
@@ -131,7 +134,9 @@ const struct command command_create = {
     .details = "Words are plain keys or device strings:\n"
                "  kernel=PATH|NAME   restart=never|onFailure|always   autostart=yes|no\n"
                "  owner=USER   trusted=yes|no   sandbox=on|off   pinned=on|off\n"
-               "  ready=notify|kernel|console:REGEX   label:KEY=VALUE\n"
+               "  ready=notify|kernel|console:REGEX   hang=none|event|restart|kill\n"
+               "  label:KEY=VALUE\n"
+               "  limit:memory=SIZE   limit:pids=N   limit:cpu=PERCENT%   limit:io=SIZE\n"
                "Every other word is a device string: mem=128M, ubd0=cow,base, con1=pts,\n"
                "share0=DIR. Words after -- go to the kernel's command line as they are.\n"
                "With --file, words add to what the file says.\n"

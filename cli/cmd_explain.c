@@ -3,6 +3,7 @@
 #include "cli/commands.h"
 #include "cli/text.h"
 #include "schemas/api_names.h"
+#include "vmcore/base/str.h"
 
 #include <stdio.h>
 
@@ -13,17 +14,17 @@ static void print_reply(const char *name, const json_t *reply)
     size_t i;
 
     snprintf(line, sizeof(line), "%s: %s", name, text_get(reply, "text", "?"));
-    puts(text_clean(line, clean, sizeof(clean)));
+    puts(um_str_clean(line, clean, sizeof(clean)));
     json_array_foreach(json_object_get(reply, "causes"), i, cause)
     {
         text_when(text_get(cause, "time", NULL), when, sizeof(when));
         snprintf(line, sizeof(line), "  %s  %s", when, text_get(cause, "text", ""));
-        puts(text_clean(line, clean, sizeof(clean)));
+        puts(um_str_clean(line, clean, sizeof(clean)));
     }
     json_array_foreach(json_object_get(reply, "advice"), i, cause)
     {
         snprintf(line, sizeof(line), "  try: %s", json_string_value(cause));
-        puts(text_clean(line, clean, sizeof(clean)));
+        puts(um_str_clean(line, clean, sizeof(clean)));
     }
 }
 

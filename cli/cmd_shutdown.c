@@ -18,8 +18,12 @@ static int run(struct cli *cli, const struct args *args)
         return 0;
     }
     status = cli_ask(cli, API_SERVER_SHUTDOWN, NULL, CLI_SHORT_MS, &reply, &text);
-    if (text)
-        puts("umld ends; guests go on");
+    /* It hangs up when it serves nobody any more: the next umlctl finds it gone, not going. */
+    if (status == 0 &&
+        client_receive(cli->client, cli_deadline(cli, CLI_SHORT_MS), &reply) == UM_E_TIMEOUT)
+        status = cli_reply_error(cli, &reply);
+    if (status == 0 && text)
+        puts("umld has ended; guests go on");
     client_reply_done(&reply);
     return status;
 }

@@ -4,6 +4,7 @@
 #include "cli/show.h"
 #include "cli/text.h"
 #include "schemas/api_names.h"
+#include "vmcore/base/str.h"
 
 #include <stdio.h>
 
@@ -12,13 +13,13 @@ static void print_guest(const json_t *guest)
     const json_t *runtime = json_object_get(guest, "runtime");
     int64_t uptime = show_uptime(runtime);
     const char *says = text_get(runtime, "status", "");
-    char state[512], up[32], line[1200], clean[1200];
+    char state[700], up[32], line[1200], clean[1200];
 
     snprintf(line, sizeof(line), "%s: %s%s%s%s%s",
              text_get(json_object_get(guest, "definition"), "name", "?"),
              show_state(runtime, state, sizeof(state)), uptime >= 0 ? ", up " : "",
              uptime >= 0 ? text_duration(uptime, up, sizeof(up)) : "", says[0] ? "; " : "", says);
-    puts(text_clean(line, clean, sizeof(clean)));
+    puts(um_str_clean(line, clean, sizeof(clean)));
 }
 
 static void print_daemon(const json_t *s)

@@ -4,6 +4,7 @@
 #include "cli/show.h"
 #include "cli/text.h"
 #include "schemas/api_names.h"
+#include "vmcore/base/str.h"
 
 #include <stdio.h>
 
@@ -19,7 +20,7 @@ static void print_reply(const char *name, const json_t *reply)
     else
         snprintf(line, sizeof(line), "%s: %s", name,
                  text[0] ? text : show_state(runtime, state, sizeof(state)));
-    puts(text_clean(line, clean, sizeof(clean)));
+    puts(um_str_clean(line, clean, sizeof(clean)));
 }
 
 static int run(struct cli *cli, const struct args *args)

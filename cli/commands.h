@@ -39,6 +39,7 @@
     X(job_show)                                                                                    \
     X(job_cancel)                                                                                  \
     X(job_wait)                                                                                    \
+    X(metrics)                                                                                     \
     X(doctor)                                                                                      \
     X(settings)                                                                                    \
     X(shutdown)                                                                                    \

@@ -17,6 +17,25 @@
  */
 enum { CHUNK = 16 << 10, PENDING_MAX = 64 << 10, PIECE_MAX = 2048 };
 
+/* At the start of a line: is this byte part of a terminal's answer? */
+static bool feed_report(struct session_escape *e, char c)
+{
+    switch (e->report) {
+    case SESSION_NO_REPORT:
+        e->report = c == '\033' ? SESSION_REPORT_ESC : SESSION_NO_REPORT;
+        return c == '\033';
+    case SESSION_REPORT_ESC:
+        e->report = c == '[' ? SESSION_REPORT_CSI : SESSION_NO_REPORT;
+        return c == '[';
+    case SESSION_REPORT_CSI:
+        if ((c >= '0' && c <= '9') || c == ';' || c == '?')
+            return true;
+        e->report = SESSION_NO_REPORT;
+        return c == 'R' || c == 'n' || c == 'c';
+    }
+    return false;
+}
+
 bool session_escape_feed(struct session_escape *e, const char *data, size_t len, char *out,
                          size_t *ret_len)
 {
@@ -36,12 +55,17 @@ bool session_escape_feed(struct session_escape *e, const char *data, size_t len,
             out[n++] = '~';
             if (c == '~')
                 continue;
-        } else if (e->line_start && c == '~') {
+        } else if (e->line_start && !e->report && c == '~') {
             e->tilde = true;
             continue;
         }
         out[n++] = c;
-        e->line_start = c == '\r' || c == '\n';
+        if (c == '\r' || c == '\n') {
+            e->line_start = true;
+            e->report = SESSION_NO_REPORT;
+        } else {
+            e->line_start = e->line_start && feed_report(e, c);
+        }
     }
     *ret_len = n;
     return false;

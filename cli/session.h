@@ -12,10 +12,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* `~.` at the start of a line detaches, `~~` there sends one `~`. Begin with ESCAPE_INIT. */
+/*
+ * `~.` at the start of a line detaches, `~~` there sends one `~`. Begin with ESCAPE_INIT.
+ *
+ * A terminal types, too: shells ask it where the cursor is after each prompt (busybox always does),
+ * and its answer arrives as input. (ECMA-48: CSI parameters, then R, n or c for a report.) Such an
+ * answer does not end the start of a line.
+ */
 struct session_escape {
     bool line_start;
     bool tilde; /* a tilde at line start is held back */
+    enum { SESSION_NO_REPORT, SESSION_REPORT_ESC, SESSION_REPORT_CSI } report;
 };
 #define SESSION_ESCAPE_INIT                                                                        \
     (struct session_escape)                                                                        \

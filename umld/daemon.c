@@ -4,12 +4,13 @@
  * events, send replies.
  */
 #include "umld/balance.h"
+#include "umld/cgroup.h"
 #include "umld/child.h"
 #include "umld/db.h"
 #include "umld/event_feed.h"
 #include "umld/events.h"
 #include "umld/failpoint.h"
-#include "umld/guest.h"
+#include "umld/guest_ids.h"
 #include "umld/images.h"
 #include "umld/jobs.h"
 #include "umld/kernels.h"
@@ -23,6 +24,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <poll.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -92,30 +94,86 @@ static enum api_role role_of(struct umld *umld, uid_t uid,
     return API_ROLE_VIEWER;
 }
 
+/* The lock file tells who holds it: pid, then socket, a line each. */
+struct holder {
+    int pid;
+    char socket[700];
+};
+
+static bool read_holder(int fd, struct holder *ret)
+{
+    char text[800];
+    ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+
+    text[n > 0 ? n : 0] = '\0';
+    return sscanf(text, "%d\n%699[^\n]", &ret->pid, ret->socket) == 2;
+}
+
 /*
  * linux(host): flock(2) would go on with a child that has been forked and not yet executed, when we
  * are killed in between, and the next umld would be refused. A record lock is ours alone.
  */
-static enum um_code take_lock(const char *dir, const char *what, int *ret_fd, struct um_error *err)
+static bool lock_now(int fd)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    char path[700], pid[24] = "";
+
+    return fcntl(fd, F_SETLK, &lock) == 0;
+}
+
+/*
+ * A daemon that ends has stopped listening but still writes; its successor, started at once, waits
+ * for it. Nobody waits for one that serves.
+ */
+static bool lock_soon(int fd)
+{
+    enum { STEP_MS = 20, LIMIT_MS = 5000 };
+    bool locked = lock_now(fd);
+
+    for (int waited = 0; !locked && waited < LIMIT_MS; waited += STEP_MS) {
+        struct holder holder;
+
+        if (read_holder(fd, &holder) && access(holder.socket, F_OK) == 0)
+            return false;
+        poll(NULL, 0, STEP_MS);
+        locked = lock_now(fd);
+    }
+    return locked;
+}
+
+static enum um_code tell_holder(int fd, const char *dir, const char *what, struct um_error *err)
+{
+    struct holder holder;
+
+    if (!read_holder(fd, &holder)) {
+        um_fail(err, UM_E_BUSY, dir, NULL, "another umld is using this %s directory", what);
+        return um_hint(err, "choose other directories");
+    }
+    um_fail(err, UM_E_BUSY, dir, NULL, "another umld (pid %d) is using this %s directory",
+            holder.pid, what);
+    /* Its socket may have gone with a run directory that the system cleared away. */
+    return um_hint(err,
+                   "use it: umlctl --socket %s; or end it: kill %d (guests go on); or choose "
+                   "other directories",
+                   holder.socket, holder.pid);
+}
+
+static enum um_code take_lock(const struct umld *umld, const char *dir, const char *what,
+                              int *ret_fd, struct um_error *err)
+{
+    enum um_code code;
+    char path[700];
     int fd;
 
     snprintf(path, sizeof(path), "%s/lock", dir);
     fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return um_fail_errno(err, errno, path, "cannot open the lock file");
-    if (fcntl(fd, F_SETLK, &lock) < 0) {
-        ssize_t n = read(fd, pid, sizeof(pid) - 1);
-
-        pid[n > 0 ? strcspn(pid, "\n") : 0] = '\0';
+    if (!lock_soon(fd)) {
+        code = tell_holder(fd, dir, what, err);
         close(fd);
-        um_fail(err, UM_E_BUSY, dir, NULL, "another umld (pid %s) is using this %s directory",
-                pid[0] ? pid : "unknown", what);
-        return um_hint(err, "use it, stop it (umlctl shutdown), or choose other directories");
+        return code;
     }
-    if (ftruncate(fd, 0) < 0 || dprintf(fd, "%d\n", (int)getpid()) < 0)
+    if (ftruncate(fd, 0) < 0 || dprintf(fd, "%d\n%s\n", (int)getpid(), umld->paths.socket) < 0)
         um_log(UM_LOG_WARNING, "%s: cannot be written", path);
     *ret_fd = fd;
     return UM_OK;
@@ -158,20 +216,53 @@ static enum um_code make_inner_directories(const struct umld *umld, struct um_er
 
     snprintf(path, sizeof(path), "%s/g", umld->paths.run_dir);
     code = um_mkdir_parents(path, 0700, err);
+    /* Guests without a sandbox walk through it to their own; what is in it is each closed. */
+    if (!code && chmod(path, guest_ids_any(umld) ? 0711 : 0700) < 0)
+        code = um_fail_errno(err, errno, path, "cannot set its mode");
+    if (code)
+        return code;
     snprintf(path, sizeof(path), "%s/guests", umld->paths.state_dir);
-    return code ? code : um_mkdir_parents(path, 0700, err);
+    return um_mkdir_parents(path, 0700, err);
 }
 
-static enum um_code become(struct umld *umld, const char *user, struct um_error *err)
+/* Named after the run directory: the next umld there finds what this one made. */
+static enum um_code find_cgroups(struct umld *umld, struct um_error *err)
 {
-    struct passwd *pw = getpwnam(user);
+    uint32_t hash = 2166136261u;
+    char name[24];
 
-    if (!pw) {
+    for (const char *p = umld->paths.run_dir; *p; p++)
+        hash = (hash ^ (unsigned char)*p) * 16777619u;
+    snprintf(name, sizeof(name), "umld-%08x", hash);
+    umld->cgroups = cgroups_new("/proc/self", name);
+    return umld->cgroups ? UM_OK : um_fail(err, UM_E_NO_RESOURCES, "umld", NULL, "out of memory");
+}
+
+/* What root has to do for umld before it becomes somebody else. */
+static enum um_code set_guests_apart(struct umld *umld, const struct umld_options *o,
+                                     const struct passwd *pw, struct um_error *err)
+{
+    uid_t uid = pw ? pw->pw_uid : geteuid();
+    gid_t gid = pw ? pw->pw_gid : getegid();
+
+    if (umld->system)
+        cgroups_prepare(umld->cgroups, uid, gid);
+    return guest_ids_open(umld, &o->guest_uids, uid, gid, err);
+}
+
+static enum um_code become(struct umld *umld, const struct umld_options *o, struct um_error *err)
+{
+    const char *user = o->user;
+    struct passwd *pw = user ? getpwnam(user) : NULL;
+    enum um_code code;
+
+    if (user && !pw) {
         um_fail(err, UM_E_BAD_CONFIG, user, NULL, "there is no such user");
         return um_hint(err, "create it: useradd --system --home-dir /var/lib/umld %s", user);
     }
-    if (geteuid() == pw->pw_uid)
-        return UM_OK;
+    code = set_guests_apart(umld, o, pw, err);
+    if (code || !pw || geteuid() == pw->pw_uid)
+        return code;
     if (chown(umld->paths.run_dir, pw->pw_uid, pw->pw_gid) < 0 ||
         chown(umld->paths.state_dir, pw->pw_uid, pw->pw_gid) < 0 ||
         initgroups(user, pw->pw_gid) < 0 || setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) < 0 ||
@@ -245,15 +336,17 @@ enum um_code umld_start(const struct umld_options *options, struct umld **ret, s
     umld->started_ns = um_clock_wall_ns();
     umask(077);
     raise_limits();
-    code = make_top_directories(umld, options->user, err);
-    if (!code && options->user)
-        code = become(umld, options->user, err);
+    code = find_cgroups(umld, err);
+    if (!code)
+        code = make_top_directories(umld, options->user, err);
+    if (!code)
+        code = become(umld, options, err);
     if (!code)
         code = make_inner_directories(umld, err);
     if (!code)
-        code = take_lock(umld->paths.run_dir, "run", &umld->lock_fd, err);
+        code = take_lock(umld, umld->paths.run_dir, "run", &umld->lock_fd, err);
     if (!code)
-        code = take_lock(umld->paths.state_dir, "state", &umld->state_lock_fd, err);
+        code = take_lock(umld, umld->paths.state_dir, "state", &umld->state_lock_fd, err);
     if (!code && !(umld->loop = um_loop_new()))
         code = um_fail(err, UM_E_NO_RESOURCES, "umld", NULL, "cannot make an event loop");
     if (!code && umld->loop && !(umld->retry = um_timer_new(umld->loop, wake, NULL)))
@@ -320,6 +413,9 @@ void umld_free(struct umld *umld)
     events_free(umld->events);
     settings_free(umld->settings);
     db_close(umld->db);
+    guest_ids_close(umld);
+    cgroups_free(umld->cgroups);
+    um_timer_free(umld->sweep);
     um_timer_free(umld->retry);
     um_loop_free(umld->loop);
     um_fd_close(&umld->lock_fd);

@@ -21,6 +21,8 @@ struct db {
 
 enum { RETRY_MS = 500 };
 
+#define NO_DATABASE "is not an SQLite database, or is corrupt"
+
 struct db_row {
     sqlite3_stmt *stmt;
 };
@@ -81,20 +83,9 @@ static bool backup(struct db *db, const char *path)
     return ok;
 }
 
-static bool migrate_step(struct db *db, int from)
-{
-    char pragma[64];
-
-    snprintf(pragma, sizeof(pragma), "PRAGMA user_version = %d", from + 1);
-    if (exec(db, "BEGIN IMMEDIATE") && exec(db, db_migrations[from]) && exec(db, pragma) &&
-        exec(db, "COMMIT"))
-        return true;
-    exec(db, "ROLLBACK");
-    return false;
-}
-
-/* Which remedy a failure to open has. */
-static enum um_code cannot_use(struct db *db, const char *path, struct um_error *err)
+/* Which remedy the last failure has; otherwise: what to say if it is none of the system's. */
+static enum um_code cannot_use(struct db *db, const char *path, const char *otherwise,
+                               struct um_error *err)
 {
     switch (sqlite3_errcode(db->sql)) {
     case SQLITE_BUSY:
@@ -109,17 +100,33 @@ static enum um_code cannot_use(struct db *db, const char *path, struct um_error 
                 sqlite3_errmsg(db->sql));
         return um_hint(err, "make room on its file system and check its permissions");
     default:
-        return bad_database(err, path, "is not an SQLite database, or is corrupt");
+        return bad_database(err, path, otherwise);
     }
+}
+
+static enum um_code migrate_step(struct db *db, int from, const char *path, struct um_error *err)
+{
+    enum um_code code;
+    char pragma[64];
+
+    snprintf(pragma, sizeof(pragma), "PRAGMA user_version = %d", from + 1);
+    if (exec(db, "BEGIN IMMEDIATE") && exec(db, db_migrations[from]) && exec(db, pragma) &&
+        exec(db, "COMMIT"))
+        return UM_OK;
+    code = cannot_use(db, path, "cannot be upgraded (see the log)", err);
+    if (!sqlite3_get_autocommit(db->sql)) /* a full disk has rolled back already */
+        exec(db, "ROLLBACK");
+    return code;
 }
 
 static enum um_code migrate(struct db *db, const char *path, struct um_error *err)
 {
+    enum um_code code = UM_OK;
     int64_t version = 0;
     char text[160];
 
     if (one_int(db, "PRAGMA user_version", &version) != SQLITE_ROW)
-        return cannot_use(db, path, err);
+        return cannot_use(db, path, NO_DATABASE, err);
     if (version > db_migration_count) {
         snprintf(text, sizeof(text),
                  "was made by a newer umld (schema %lld, this umld knows up to %d)",
@@ -132,10 +139,9 @@ static enum um_code migrate(struct db *db, const char *path, struct um_error *er
     if (version > 0 && version < db_migration_count && !backup(db, path))
         return um_fail(err, UM_E_NO_RESOURCES, path, NULL,
                        "cannot write the backup before upgrading");
-    for (; version < db_migration_count; version++)
-        if (!migrate_step(db, (int)version))
-            return bad_database(err, path, "cannot be upgraded (see the log)");
-    return UM_OK;
+    for (; !code && version < db_migration_count; version++)
+        code = migrate_step(db, (int)version, path, err);
+    return code;
 }
 
 static bool prepare_all(struct db *db)
@@ -166,7 +172,7 @@ enum um_code db_open(const char *path, struct db **ret, struct um_error *err)
     if (!exec(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
                   "PRAGMA trusted_schema = OFF; PRAGMA cache_size = -512;"
                   "PRAGMA wal_autocheckpoint = 500; PRAGMA journal_size_limit = 4194304"))
-        code = cannot_use(db, path, err);
+        code = cannot_use(db, path, NO_DATABASE, err);
     else
         code = migrate(db, path, err);
     if (!code && !prepare_all(db))

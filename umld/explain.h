@@ -20,6 +20,9 @@ enum explain_kind {
     FACT_STARTED, /* the same, the last one whose verb is start */
     FACT_ENTERED, /* guest.state into the present state: from, why */
     FACT_PANIC,   /* guest.panic: text */
+    FACT_HANG,    /* guest.hang: policy, text */
+    FACT_HEALTH,  /* guest.health: health, text */
+    FACT_WANT,    /* guest.want: what it wanted */
     FACT_DAEMON,  /* daemon.started */
     FACT_COUNT
 };

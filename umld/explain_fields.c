@@ -98,6 +98,33 @@ static void put_panic(const struct explain *e, struct um_buf *out)
     um_buf_puts(out, e->facts[FACT_PANIC].why);
 }
 
+static void put_hang_at(const struct explain *e, struct um_buf *out)
+{
+    put_when(e->facts[FACT_HANG].time_ns, out);
+}
+
+static void put_hang(const struct explain *e, struct um_buf *out)
+{
+    um_buf_puts(out, e->facts[FACT_HANG].why);
+}
+
+static void put_hang_policy(const struct explain *e, struct um_buf *out)
+{
+    um_buf_puts(out, guest_hang_name(e->g->def.hang));
+}
+
+static void put_health(const struct explain *e, struct um_buf *out)
+{
+    const char *text = e->g->signals.health_text;
+
+    um_buf_printf(out, "%s%s", text ? ": " : "", text ? text : "");
+}
+
+static void put_want_at(const struct explain *e, struct um_buf *out)
+{
+    put_when(e->facts[FACT_WANT].time_ns, out);
+}
+
 static void put_ended_at(const struct explain *e, struct um_buf *out)
 {
     put_when(e->end_count ? e->ends[0].time_ns : e->g->exit_ns, out);
@@ -194,6 +221,11 @@ static const struct {
     {"in-state", put_in_state},
     {"daemon-at", put_daemon_at},
     {"panic", put_panic},
+    {"hang-at", put_hang_at},
+    {"hang", put_hang},
+    {"hang-policy", put_hang_policy},
+    {"health", put_health},
+    {"want-at", put_want_at},
     {"ended-at", put_ended_at},
     {"cause", put_cause},
     {"note", put_note},

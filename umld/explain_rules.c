@@ -36,6 +36,28 @@ static bool never_started(const struct explain *e)
     return e->g->boot == 0 && e->g->exit_ns == 0;
 }
 
+/* The last wish about its end was its own. */
+static bool wanted_to_halt(const struct explain *e)
+{
+    return strcmp(e->facts[FACT_WANT].what, "halt") == 0 &&
+           e->facts[FACT_WANT].seq > e->facts[FACT_ASKED].seq;
+}
+
+static bool hangs(const struct explain *e)
+{
+    return e->g->hung;
+}
+
+static bool says_it_fails(const struct explain *e)
+{
+    return e->g->signals.health == HEALTH_FAILING;
+}
+
+static bool killed_for_hanging(const struct explain *e)
+{
+    return entered_by(e, GUEST_T_HUNG);
+}
+
 static bool was_reset(const struct explain *e)
 {
     return last_asked_for(e, "reset-failed");
@@ -117,6 +139,11 @@ static const struct explain_rule rules[] = {
      {NULL}},
     {GUEST_STOPPED, never_started, "has never been started", 0, {"umlctl start {name}"}},
     {GUEST_STOPPED,
+     wanted_to_halt,
+     "asked for its own halt (WANT=halt) at {want-at}",
+     BIT(FACT_WANT) | BIT(FACT_ENTERED),
+     {"umlctl start {name}"}},
+    {GUEST_STOPPED,
      asked_to_end,
      "was stopped because {by} asked for it at {asked-at}",
      BIT(FACT_ASKED) | BIT(FACT_ENTERED),
@@ -185,6 +212,12 @@ static const struct explain_rule rules[] = {
      BIT(FACT_ASKED),
      {"umlctl logs {name}"}},
     {GUEST_RUNNING,
+     hangs,
+     "runs, but its kernel does not answer; that was found at {hang-at}: {hang}; "
+     "hang={hang-policy}{line}",
+     BIT(FACT_HANG) | BIT(FACT_STARTED),
+     {"umlctl stop --force {name}", "umlctl config {name} hang=restart"}},
+    {GUEST_RUNNING,
      silent_about_ready,
      "runs but is not ready: its kernel has been up for {up-for}, and nothing in it wrote READY=1 "
      "to "
@@ -197,6 +230,11 @@ static const struct explain_rule rules[] = {
      "/{pattern}/{line}",
      BIT(FACT_STARTED) | BIT(FACT_ENTERED),
      {"umlctl logs {name}", "umlctl config {name} ready=console:REGEX"}},
+    {GUEST_RUNNING,
+     says_it_fails,
+     "runs and is ready, but says itself that it is failing{health}",
+     BIT(FACT_HEALTH) | BIT(FACT_ENTERED),
+     {"umlctl console {name}"}},
     {GUEST_RUNNING,
      restarted_by_policy,
      "has been ready for {ready-for}; restart={restart} started it again after {cause}",
@@ -221,6 +259,11 @@ static const struct explain_rule rules[] = {
      {"umlctl resume {name}"}},
 
     {GUEST_STOPPING,
+     wanted_to_halt,
+     "asked for its own halt (WANT=halt) at {want-at}; in {left} it is killed{line}",
+     BIT(FACT_WANT) | BIT(FACT_ENTERED),
+     {"umlctl logs {name} --follow"}},
+    {GUEST_STOPPING,
      NULL,
      "{by} asked for {verb} at {asked-at}, and it is shutting down; in {left} it is killed{line}",
      BIT(FACT_ASKED) | BIT(FACT_ENTERED),
@@ -230,6 +273,11 @@ static const struct explain_rule rules[] = {
      panicked,
      "its kernel panicked: {panic}",
      BIT(FACT_PANIC) | BIT(FACT_ENTERED),
+     {"umlctl logs {name}"}},
+    {GUEST_KILLING,
+     killed_for_hanging,
+     "it is killed, because its kernel did not answer: {hang}; hang={hang-policy}",
+     BIT(FACT_HANG) | BIT(FACT_ENTERED),
      {"umlctl logs {name}"}},
     {GUEST_KILLING,
      out_of_time,

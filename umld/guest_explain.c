@@ -24,6 +24,9 @@ static const struct {
     [FACT_STARTED] = {"guest.asked", "verb", "by", "{who} asked for {what}"},
     [FACT_ENTERED] = {"guest.state", "from", "why", "{state} after {what} ({why})"},
     [FACT_PANIC] = {"guest.panic", "", "text", "its kernel panicked: {why}"},
+    [FACT_HANG] = {"guest.hang", "policy", "text", "its kernel did not answer: {why}"},
+    [FACT_HEALTH] = {"guest.health", "health", "text", "it said HEALTH={what} {why}"},
+    [FACT_WANT] = {"guest.want", "want", "", "it asked for {what} itself"},
     [FACT_DAEMON] = {"daemon.started", "", "version", "the daemon was started"},
 };
 

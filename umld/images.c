@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { BUILD_LIMIT_MS = 10 * 60 * 1000, BUILD_OUTPUT_MAX = 65536 };
@@ -165,6 +166,15 @@ static void succeed(struct build *b, struct api_call *call)
                             "job", jobs_id_text(b->job, id, sizeof(id)), "changed", 1));
 }
 
+/* build-image ends with 5 when a program is missing; else it could not write, and said where. */
+static enum um_code why_not(int wait_status)
+{
+    if (wait_status == -1)
+        return UM_E_TIMEOUT;
+    return WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 5 ? UM_E_MISSING_SOFTWARE
+                                                                   : UM_E_NO_RESOURCES;
+}
+
 static void on_done(struct umld *umld, int wait_status, const char *output, void *arg)
 {
     struct build *b = arg, **link = &umld->images->builds;
@@ -188,8 +198,8 @@ static void on_done(struct umld *umld, int wait_status, const char *output, void
         if (b->cancelled)
             um_fail(&err, UM_E_CANCELLED, object, NULL, "building it was cancelled");
         else
-            um_fail(&err, wait_status == -1 ? UM_E_TIMEOUT : UM_E_MISSING_SOFTWARE, object, NULL,
-                    "cannot be built: %.*s", (int)(len - from), output + from);
+            um_fail(&err, why_not(wait_status), object, NULL, "cannot be built: %.*s",
+                    (int)(len - from), output + from);
         jobs_end(umld, b->job, &err);
         if (!umld->images->builds) /* what is left of this one; others still need theirs */
             images_recover(umld);

@@ -28,6 +28,7 @@ static const struct {
     [SETTING_EVENTS] = {"events-keep", KIND_INT, 100000, 1000, 10000000},
     [SETTING_EVENT_DAYS] = {"events-days", KIND_INT, 0, 0, 3650},
     [SETTING_STOP_SECONDS] = {"stop-seconds", KIND_INT, 20, 1, 600},
+    [SETTING_HANG_SECONDS] = {"hang-seconds", KIND_INT, 30, 1, 3600},
 };
 
 struct settings {

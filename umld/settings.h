@@ -16,6 +16,7 @@ enum setting {
     SETTING_EVENTS,       /* events kept */
     SETTING_EVENT_DAYS,   /* and how old they may become; 0: as old as they like */
     SETTING_STOP_SECONDS, /* what a guest gets to shut down after Ctrl-Alt-Del */
+    SETTING_HANG_SECONDS, /* without an answer of its kernel, a guest counts as hung */
     SETTING_COUNT
 };
 

@@ -83,6 +83,48 @@ static enum wait_outcome judge_state(struct wait_condition *c, const struct gues
     return g->state == c->state ? WAIT_MET : WAIT_PENDING;
 }
 
+/* ---- what it says of itself ---- */
+
+static enum um_code parse_pattern(const char *value, struct wait_condition *c, struct um_error *err)
+{
+    size_t len = strlen(value);
+    um_autostr text = NULL;
+
+    if (len < 2 || value[0] != '/' || value[len - 1] != '/') {
+        um_fail(err, UM_E_INVALID, "wait", "condition",
+                "the expression must stand between slashes");
+        return um_hint(err, "for example: /login:/");
+    }
+    text = strndup(value + 1, len - 2);
+    if (!text)
+        return um_fail(err, UM_E_NO_RESOURCES, "wait", NULL, "out of memory");
+    return um_pattern_new(text, "wait", "condition", &c->pattern, err);
+}
+
+static enum um_code parse_health(const char *value, struct wait_condition *c, struct um_error *err)
+{
+    if (guest_health_from_name(value, &c->health))
+        return UM_OK;
+    um_fail(err, UM_E_INVALID, "wait", "condition", "\"%.40s\" is no health", value);
+    return um_hint(err, "it is ok or failing");
+}
+
+static enum wait_outcome judge_health(struct wait_condition *c, const struct guest *g,
+                                      struct um_error *err)
+{
+    return guest_health_is(g, c->health) ? WAIT_MET : unless_at_rest(c, g, err);
+}
+
+static enum wait_outcome judge_status(struct wait_condition *c, const struct guest *g,
+                                      struct um_error *err)
+{
+    if (!guest_state_info(g->state)->has_process || !g->status ||
+        !um_pattern_matches(c->pattern, g->status, strlen(g->status), 0))
+        return unless_at_rest(c, g, err);
+    c->met_text = strdup(g->status);
+    return WAIT_MET;
+}
+
 /* ---- events about it ---- */
 
 static enum um_code parse_seq(const char *value, struct wait_condition *c, struct um_error *err)
@@ -141,22 +183,6 @@ static enum wait_outcome judge_event(struct wait_condition *c, um_unused const s
 
 /* ---- what it writes on its console ---- */
 
-static enum um_code parse_pattern(const char *value, struct wait_condition *c, struct um_error *err)
-{
-    size_t len = strlen(value);
-    um_autostr text = NULL;
-
-    if (len < 2 || value[0] != '/' || value[len - 1] != '/') {
-        um_fail(err, UM_E_INVALID, "wait", "condition",
-                "the expression must stand between slashes");
-        return um_hint(err, "for example: umlctl wait web 'console=/login:/'");
-    }
-    text = strndup(value + 1, len - 2);
-    if (!text)
-        return um_fail(err, UM_E_NO_RESOURCES, "wait", NULL, "out of memory");
-    return um_pattern_new(text, "wait", "condition", &c->pattern, err);
-}
-
 static enum um_code begin_console(struct wait_condition *c, struct guest *g, bool from_now,
                                   struct um_error *err)
 {
@@ -206,6 +232,8 @@ static const struct wait_kind kinds[] = {
     {"state=", "state=STATE", true, API_ROLE_VIEWER, parse_state, .judge = judge_state},
     {"event>=", "event>=SEQ", true, API_ROLE_VIEWER, parse_seq, begin_seq, has_number, judge_event},
     {"event=", "event=TYPE", true, API_ROLE_VIEWER, parse_type, NULL, has_type, judge_event},
+    {"health=", "health=ok|failing", true, API_ROLE_VIEWER, parse_health, NULL, NULL, judge_health},
+    {"status=", "status=/REGEX/", true, API_ROLE_VIEWER, parse_pattern, NULL, NULL, judge_status},
     /* Who may not read a console may not guess at it either. */
     {"console=", "console=/REGEX/", true, API_ROLE_OWNER, parse_pattern, begin_this_boot, NULL,
      judge_console},
@@ -231,7 +259,7 @@ static const struct wait_kind *find(const char *text)
 
 static enum um_code no_such_condition(const char *text, struct um_error *err)
 {
-    char forms[256] = "";
+    char forms[320] = "";
 
     for (size_t i = 0; i < UM_ARRAY_LEN(kinds); i++)
         snprintf(forms + strlen(forms), sizeof(forms) - strlen(forms), "%s%s", i ? ", " : "",

@@ -22,9 +22,10 @@ struct wait_condition {
     char *text;    /* as it was asked for */
     unsigned ends; /* lives of the guest that had ended when the wait began */
     enum guest_state state;
+    enum guest_health health;
     int64_t seq;                /* event>=: from this number on */
     char *type;                 /* event=: the type */
-    struct um_pattern *pattern; /* console: until it begins */
+    struct um_pattern *pattern; /* status:, and console: until it begins */
     struct wait_console *console;
     int64_t met_seq; /* the event that met it; 0: none */
     char *met_text;  /* its type, or the line; NULL: nothing to tell */

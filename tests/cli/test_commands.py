@@ -3,9 +3,15 @@
 import json
 import os
 import pty
+import socket
+import subprocess
 import unittest
 
-from fake_umld import Case, Error, UMLCTL, common, guest
+from fake_umld import Case, Error, Raw, UMLCTL, common, guest
+
+
+def hang_up(params, call):
+    raise Raw(b'{"parameters":{}}\0', 'end')
 
 
 class Create(Case):
@@ -43,6 +49,14 @@ class Create(Case):
     def test_definition_from_standard_input_under_another_name(self):
         self.ok('create', 'two', '--file=-', stdin='{"name": "one"}')
         self.assertEqual(self.sent('Guest.Create')['definition'], {'name': 'two'})
+
+    def test_standard_input_may_be_what_cannot_be_opened_again(self):
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            ours.sendall(b'{"name": "one"}')
+            ours.shutdown(socket.SHUT_WR)
+            subprocess.run([UMLCTL, 'create', '-f', '-'], stdin=theirs, env=self.env, timeout=30, check=True)
+        self.assertEqual(self.sent('Guest.Create')['definition'], {'name': 'one'})
 
     def test_dry_run_shows_the_definition(self):
         out = self.ok('create', 'web', '--dry-run')
@@ -255,8 +269,8 @@ class Verbs(Case):
                          'OK config ubd0\n')
         self.assertEqual(self.sent('Guest.Mconsole'),
                          {'name': 'web', 'command': 'config ubd0', 'force': True})
-        self.assertEqual(self.ok('mconsole', 'web', stdin='version\n\nhelp\nquit\nno\n'),
-                         'OK version\nOK help\n')
+        self.assertEqual(self.ok('mconsole', 'web', stdin='version\n\ngo\nquit\nno\n'),
+                         'OK version\nOK go\n')
         self.script('Guest.Mconsole', {'text': 'Unknown command', 'status': 1})
         self.assertIn('Unknown command', self.fails(1, 'mconsole', 'web', 'nonsense'))
 
@@ -320,6 +334,10 @@ class Host(Case):
         self.assertIn('copy', self.ok('job', 'show', '7'))
         self.assertEqual(self.ok('job', 'cancel', '7'), '7: is being cancelled\n')
 
+    def test_shutdown_waits_until_the_daemon_serves_nobody_any_more(self):
+        self.script('Server.Shutdown', {})
+        self.assertIn('--timeout', self.fails(10, '--timeout', '300ms', 'shutdown'))
+
     def test_doctor(self):
         checks = [{'name': 'bwrap', 'result': 'ok', 'text': 'found'}]
         self.script('Server.Doctor', lambda p, c: {'checks': checks})
@@ -347,7 +365,7 @@ class Host(Case):
         self.assertEqual(self.ok('introspect', 'a.b'), 'interface a.b\n')
         self.script('Server.Ping', {'version': '9'})
         self.assertIn('umld 9', self.ok('version'))
-        self.script('Server.Shutdown', {})
+        self.script('Server.Shutdown', hang_up)
         self.assertIn('guests go on', self.ok('shutdown'))
         self.script('Guest.Get', lambda p, c: {'echo': p})
         self.assertEqual(self.ok('call', 'io.umld.Guest.Get', '{"name": "x"}'),

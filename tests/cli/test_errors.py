@@ -51,6 +51,9 @@ class Errors(Case):
         self.script('Guest.Get', fail('org.varlink.service.InvalidParameter', parameter='name',
                                       message='too long'))
         self.assertEqual(self.fails(2, 'show', 'web'), 'umlctl: parameter "name": too long\n')
+        self.script('Guest.Get', fail('org.varlink.service.InvalidParameter', parameter='name',
+                                      object='io.umld.Guest.Get', message='is a number'))
+        self.assertEqual(self.fails(2, 'show', 'web'), 'umlctl: parameter "name": is a number\n')
         self.assertIn('no.such.Method', self.fails(3, 'call', 'no.such.Method'))
         self.script('Guest.Get', fail('NotFound'))
         self.assertIn('NotFound', self.fails(7, 'show', 'web'))

@@ -16,9 +16,11 @@ from guest_harness import CallError, Daemon, Stream
 
 
 class Consoles(unittest.TestCase):
+    user = None  # system mode: whom umld becomes (test_apart.py)
+
     @classmethod
     def setUpClass(cls):
-        cls.daemon = Daemon()
+        cls.daemon = Daemon(user=cls.user)
         cls.addClassCleanup(cls.daemon.close)
         cls.guest = cls.daemon.guest("web", "con1=managed", "con2=null", "con3=none", "con4=pts", "ssl0=managed", "ssl1=pts")
         cls.boot = cls.guest.wait("ready")["bootNumber"]
@@ -26,26 +28,27 @@ class Consoles(unittest.TestCase):
     def consoles(self):
         return {c["device"]: c for c in self.daemon.call("io.umld.Console.List", name="web")["consoles"]}
 
-    def test_login_and_a_command_by_umlctl_console(self):
-        """As a user does it: on a terminal, left by Enter ~ ."""
+    def on_a_terminal(self, *steps):
+        """umlctl console as a user has it: waits for a pattern, types, and so on; then it must have ended well."""
         master, slave = pty.openpty()
         process = subprocess.Popen([self.daemon.umlctl, "console", "web"], env=self.daemon.environment, stdin=slave, stdout=slave,
                                    stderr=slave)
         os.close(slave)
         try:
-            read_terminal(master, rb"login: ")
-            os.write(master, b"root\r")
-            read_terminal(master, rb":~# ")
-            os.write(master, b"echo $((6 * 7)).\r")
-            read_terminal(master, rb"42\.")
-            os.write(master, b"exit\r")
-            read_terminal(master, rb"login: ")
-            os.write(master, b"\r~.")
+            for pattern, typed in steps:
+                read_terminal(master, pattern)
+                os.write(master, typed)
             self.assertEqual(process.wait(guest_harness.LIMIT), 0)
         finally:
             process.kill()
             process.wait()
             os.close(master)
+
+    def test_login_and_a_command_by_umlctl_console(self):
+        """Left by Enter ~ . from the shell, which after each prompt asks the terminal where its cursor is."""
+        where, here = rb":~# \x1b\[6n", b"\x1b[24;12R"
+        self.on_a_terminal((rb"login: ", b"root\r"), (where, here + b"echo $((6 * 7)).\r"), (rb"42\.[^$]*" + where, here + b"~."))
+        self.on_a_terminal((rb"detach type", b"\r"), (where, here + b"exit\r"), (rb"login: ", b"\r~."))
         self.assertEqual(self.guest.runtime()["state"], "running")
 
     def test_further_managed_lines_have_a_login_and_a_log_of_their_own(self):

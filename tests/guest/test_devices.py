@@ -12,9 +12,11 @@ from guest_harness import BUILD, CallError, Daemon
 
 
 class Devices(unittest.TestCase):
+    user = None  # system mode: whom umld becomes (test_apart.py)
+
     @classmethod
     def setUpClass(cls):
-        cls.daemon = Daemon()
+        cls.daemon = Daemon(user=cls.user)
         cls.addClassCleanup(cls.daemon.close)
         cls.daemon.image()
 
@@ -41,6 +43,19 @@ class Devices(unittest.TestCase):
         with guest.shell() as shell:
             line = shell.run("cat /proc/cmdline")
             self.assertTrue(line.endswith("root=/dev/ubda ro console=tty0 one=1 two quiet -- behind"), line)
+
+    def test_kernels_make_no_crowd_of_helpers_at_start(self):
+        """A process per device before / is there: more than threads-max at once, and the disk waits for a second."""
+        terminals = "ls /dev | grep '^[pt]ty[p-za-e][0-9a-f]$' | wc -l"
+        with self.guest("few", "mem=40M").shell() as shell:
+            self.assertEqual(shell.run(terminals), "0")
+            self.assertLess(int(shell.run("echo $$")), int(shell.run("cat /proc/sys/kernel/threads-max")))
+        self.daemon.ctl("create", "some", "ubd0r=" + self.daemon.image(), "--", "pty.legacy_count=2")
+        guest = guest_harness.Guest(self.daemon, "some")
+        self.addCleanup(guest.remove)
+        guest.start()
+        with guest.shell() as shell:
+            self.assertEqual(shell.run(terminals), "4", "the user's word is the last")
 
     def test_two_disks_one_read_only(self):
         second, third = self.daemon.disk("second.img"), self.daemon.disk("third.img")
@@ -120,7 +135,7 @@ class Devices(unittest.TestCase):
         with guest.shell() as shell:
             shell.run("mount -t hostfs none /mnt")
             self.assertEqual(shell.run("cat /mnt/in"), "from the host")
-            shell.run("mkdir /mnt/sub && echo from the guest >/mnt/sub/out && mv /mnt/sub/out /mnt/sub/moved && rm /mnt/in")
+            shell.run("mkdir /mnt/sub && echo from the guest >/mnt/sub/out && mv /mnt/sub/out /mnt/sub/moved && rm -f /mnt/in")
         with open(folder + "/sub/moved", encoding="ascii") as file:
             self.assertEqual(file.read(), "from the guest\n")
         self.assertEqual(os.listdir(folder), ["sub"])
@@ -160,7 +175,32 @@ class Devices(unittest.TestCase):
         self.assertNotEqual(reply.returncode, 0)
         self.assertEqual(guest.runtime()["state"], "running")
         ask("sysrq s")
-        self.assertIn("Emergency Sync", guest.log())
+        guest_harness.until(lambda: "Emergency Sync" in guest.log(), "the kernel's word of it on con0")
+
+    def test_mconsole_guards_know_the_real_kernel(self):
+        guest = self.guest("guards")
+        ask = lambda command: self.daemon.call("io.umld.Guest.Mconsole", name="guards", command=command)
+        self.assertIn("Call Trace", ask("stack 1")["text"])
+        for command, reason in (("stack 2", "kernel thread"), ("exec ls", "patched")):
+            with self.assertRaises(CallError) as caught:
+                ask(command)
+            self.assertIn(reason, caught.exception.parameters["message"])
+        self.assertEqual(ask("remove ubd0")["status"], -16)  # set up, and in use
+        self.assertEqual(ask("remove ubd7")["status"], -19)  # an empty slot
+        self.assertEqual(guest.runtime()["state"], "running")
+
+    def test_uml_mconsole_reaches_a_guest_in_its_sandbox(self):
+        self.guest("reach")
+        status, text = self.daemon.uml_mconsole("reach", "version")
+        self.assertEqual(status, 0, text)
+        self.assertRegex(text, r"^OK Linux reach 6\.")
+        self.assertGreater(len(self.daemon.uml_mconsole("reach", "proc", "vmstat")[1]), 1024)
+        self.assertEqual(self.daemon.uml_mconsole("reach", "remove", "ubd7"), (237, "ERR Device doesn't exist\n"))
+
+    def test_umlctl_mconsole_int_ends_the_kernel(self):
+        guest = self.guest("sigint")
+        self.daemon.ctl("mconsole", "sigint", "int")
+        self.assertEqual(guest.wait("exit")["exitStatus"], 1)
 
     def test_config_of_a_running_guest_counts_from_the_next_start(self):
         guest = self.guest("conf")

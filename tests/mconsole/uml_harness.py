@@ -78,7 +78,7 @@ class Guest:
         code, status, _ = head.decode().split()
         return code, int(status), text.decode(errors="replace")
 
-    def wait(self, timeout=30):
+    def wait(self, timeout=90):
         return self.process.wait(timeout)
 
     def close(self):

@@ -315,16 +315,12 @@ enum um_code um_file_replace(const char *path, const void *data, size_t len, mod
     return UM_OK;
 }
 
-enum um_code um_file_read(const char *path, size_t max, char **ret_data, size_t *ret_len,
-                          struct um_error *err)
+enum um_code um_fd_read_all(int fd, const char *name, size_t max, char **ret_data, size_t *ret_len,
+                            struct um_error *err)
 {
-    um_autofd fd = open(path, O_RDONLY | O_CLOEXEC);
     size_t len = 0, cap = 4096;
-    char *data;
+    char *data = malloc(cap);
 
-    if (fd < 0)
-        return um_fail_errno(err, errno, path, "cannot open");
-    data = malloc(cap);
     while (data) {
         ssize_t n = read(fd, data + len, cap - len - 1);
 
@@ -334,12 +330,12 @@ enum um_code um_file_read(const char *path, size_t max, char **ret_data, size_t 
             int saved = errno;
 
             free(data);
-            return um_fail_errno(err, saved, path, "cannot read");
+            return um_fail_errno(err, saved, name, "cannot read");
         }
         len += (size_t)n;
         if (len > max) {
             free(data);
-            return um_fail(err, UM_E_INVALID, path, NULL, "larger than %zu bytes", max);
+            return um_fail(err, UM_E_INVALID, name, NULL, "larger than %zu bytes", max);
         }
         if (n == 0) {
             data[len] = '\0';
@@ -357,5 +353,15 @@ enum um_code um_file_read(const char *path, size_t max, char **ret_data, size_t 
             cap *= 2;
         }
     }
-    return um_fail_errno(err, ENOMEM, path, "cannot read");
+    return um_fail_errno(err, ENOMEM, name, "cannot read");
+}
+
+enum um_code um_file_read(const char *path, size_t max, char **ret_data, size_t *ret_len,
+                          struct um_error *err)
+{
+    um_autofd fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return um_fail_errno(err, errno, path, "cannot open");
+    return um_fd_read_all(fd, path, max, ret_data, ret_len, err);
 }

@@ -72,5 +72,8 @@ enum um_code um_file_replace(const char *path, const void *data, size_t len, mod
 /* Whole file, NUL terminated, at most max bytes (more: UM_E_INVALID). Caller frees *ret_data. */
 enum um_code um_file_read(const char *path, size_t max, char **ret_data, size_t *ret_len,
                           struct um_error *err) um_nonnull(1, 3) um_check;
+/* The same for what is open already, until its end; name is for messages. fd stays the caller's. */
+enum um_code um_fd_read_all(int fd, const char *name, size_t max, char **ret_data, size_t *ret_len,
+                            struct um_error *err) um_nonnull(2, 4) um_check;
 
 #endif

@@ -135,21 +135,30 @@ enum um_code um_paths_libexec(const char *name, char *ret, size_t size, struct u
     return um_hint(err, "run meson install, or set UMLD_LIBEXEC to the directory it is in");
 }
 
-enum um_code um_paths_program(const char *name, const char *package, char *ret, size_t size,
-                              struct um_error *err)
+/* First executable name in the directories of list (separated by colons). */
+static bool find_program(const char *list, const char *name, char *ret, size_t size)
 {
-    const char *path = env_or_null("PATH");
-    char *copy = strdup(path ? path : "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"), *save = NULL;
+    um_autostr copy = strdup(list);
+    char *save = NULL;
 
     for (char *dir = copy ? strtok_r(copy, ":", &save) : NULL; dir;
          dir = strtok_r(NULL, ":", &save)) {
         snprintf(ret, size, "%s/%s", dir, name);
-        if (ret[0] == '/' && access(ret, X_OK) == 0) {
-            free(copy);
-            return UM_OK;
-        }
+        if (ret[0] == '/' && access(ret, X_OK) == 0)
+            return true;
     }
-    free(copy);
+    return false;
+}
+
+enum um_code um_paths_program(const char *name, const char *package, char *ret, size_t size,
+                              struct um_error *err)
+{
+    const char *path = env_or_null("PATH");
+
+    /* Ordinary users of Debian have no sbin in PATH, where mke2fs is. */
+    if (find_program(path ? path : "/usr/local/bin:/usr/bin:/bin", name, ret, size) ||
+        find_program("/usr/local/sbin:/usr/sbin:/sbin", name, ret, size))
+        return UM_OK;
     um_fail(err, UM_E_MISSING_SOFTWARE, name, NULL, "program not found on PATH");
     return um_hint(err, "apt-get install %s", package);
 }

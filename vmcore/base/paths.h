@@ -36,8 +36,10 @@ enum um_code um_paths_default(bool system, struct um_paths *ret, struct um_error
 enum um_code um_paths_libexec(const char *name, char *ret, size_t size, struct um_error *err)
     um_nonnull(1, 2) um_check;
 
-/* First executable `name` on $PATH (default path if unset); UM_E_MISSING_SOFTWARE with the package
- * to install as hint. */
+/*
+ * First executable `name` on $PATH (default path if unset), else in the sbin directories, which an
+ * ordinary user's PATH lacks. UM_E_MISSING_SOFTWARE with the package to install as hint.
+ */
 enum um_code um_paths_program(const char *name, const char *package, char *ret, size_t size,
                               struct um_error *err) um_nonnull(1, 2, 3) um_check;
 

@@ -100,6 +100,26 @@ class Explain(Case):
         self.wait("web", "stopping")
         self.assertRegex(self.explain()["text"], rf"^{ME} asked for stop at .*, and it is shutting down; in \d+ s it is killed")
 
+    def test_what_it_said_of_itself(self):
+        self.boot("web")
+        self.call("Console.Send", name="web", data="notify HEALTH=failing disk full\n")
+        self.wait("web", "health=failing")
+        until(lambda: self.events(types=["guest.health"]))
+        reply = self.explain()
+        self.assertEqual(reply["text"], "runs and is ready, but says itself that it is failing: disk full")
+        self.assertIn("it said HEALTH=failing disk full", self.causes(reply))
+        self.call("Console.Send", name="web", data="notify WANT=halt\n")
+        self.wait("web", "exit")
+        self.assertRegex(self.explain()["text"], r"^asked for its own halt \(WANT=halt\) at ")
+
+    def test_a_kernel_that_does_not_answer(self):
+        self.set(hang_seconds=1)
+        self.create("web", fake="frozen")
+        self.call("Guest.Start", name="web", wait="kernel")
+        self.call("Guest.Wait", name="web", condition="event=guest.hang", timeoutMs=60000)
+        text = self.explain()["text"]
+        self.assertRegex(text, r"^runs, but its kernel does not answer; that was found at .*: no answer .*; hang=event")
+
     def test_a_chatty_guest_does_not_push_the_cause_out(self):
         self.boot("web", fake="flood=200")
         until(lambda: len(self.events(types=["guest.notify"])) >= 50)

@@ -2,6 +2,7 @@
 import os
 import resource
 import shutil
+import signal
 import sqlite3
 import subprocess
 import unittest
@@ -40,6 +41,14 @@ class Opening(Case):
         self.assertIn(f"pid {self.daemon.process.pid}", done.stderr)
         self.assertIn("state", done.stderr)
         self.call("Server.Ping")
+
+    def test_who_holds_the_state_is_told_even_when_its_run_directory_is_gone(self):
+        """As after a logout: the system clears the run directory away, umld and its lock on the state stay."""
+        shutil.rmtree(self.daemon.run)
+        done = self.refused()
+        self.assertIn(f"--socket {self.daemon.api}", done.stderr)
+        self.assertIn(f"kill {self.daemon.process.pid} ", done.stderr)
+        self.assertEqual(self.daemon.terminate(), 0)
 
     def test_a_file_that_is_no_database(self):
         def change(path):
@@ -136,6 +145,31 @@ class Opening(Case):
     def test_shutdown_answers_and_ends(self):
         self.call("Server.Shutdown")
         self.assertEqual(self.daemon.process.wait(harness.LIMIT), 0)
+
+    def test_the_next_daemon_waits_for_one_that_is_ending(self):
+        """Stopped on its way out: it listens no more, and still has its locks."""
+        pid = self.daemon.process.pid
+        os.unlink(self.daemon.api)
+        os.kill(pid, signal.SIGSTOP)
+        log = f"{self.daemon.directory}/next"
+        with open(log, "wb") as file, subprocess.Popen(self.daemon.arguments(), env=self.daemon.environment(), stdout=file,
+                                                       stderr=file) as following:
+            try:
+                with self.assertRaises(subprocess.TimeoutExpired):
+                    following.wait(0.5)
+                os.kill(pid, signal.SIGTERM)
+                os.kill(pid, signal.SIGCONT)
+                self.assertEqual(self.daemon.process.wait(20), 0)
+                harness.until(self.daemon_answers, what="the next daemon")
+            finally:
+                following.terminate()
+            self.assertEqual(following.wait(20), 0)
+
+    def daemon_answers(self):
+        try:
+            return self.call("Server.Ping")
+        except OSError:
+            return None
 
     def test_settings_and_guests_are_there_again(self):
         self.create("web", "mem=64M", kernel=harness.FAKE, labels={"a": "b"})
@@ -242,14 +276,36 @@ class FullDisk(Case):
             self.skipTest("mounting is not permitted here")
         self.addCleanup(subprocess.run, ["umount", "-l", self.daemon.state], check=False)
 
+    def fill(self, leave=0):
+        """Until `leave` bytes are free."""
+        room = os.statvfs(self.daemon.state)
+        with open(f"{self.daemon.state}/ballast", "wb") as ballast:
+            os.posix_fallocate(ballast.fileno(), 0, room.f_bavail * room.f_frsize - leave)
+
+    @unittest.skipUnless(shutil.which("busybox"), "no busybox: apt install busybox-static")
+    def test_an_image_that_finds_no_room_is_refused_as_that(self):
+        self.fill(leave=1 << 20)
+        with self.assertRaises(Error) as caught:
+            self.call("Image.Build", kind="busybox")
+        self.assertEqual(caught.exception.name, "NoResources")
+        self.assertIn("No space left", caught.exception.parameters["message"])
+        self.assertEqual(self.call("Image.List")["images"], [])
+
+    def test_a_new_database_without_room_says_so(self):
+        self.daemon.terminate()
+        for name in os.listdir(self.daemon.state):
+            if name.startswith("umld.db"):
+                os.unlink(f"{self.daemon.state}/{name}")
+        self.fill(leave=32 << 10)
+        done = subprocess.run(self.daemon.arguments(), env=self.daemon.environment(), stderr=subprocess.PIPE, text=True,
+                              timeout=30, check=False)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("make room", done.stderr)
+        self.assertNotIn("move it away", done.stderr)
+
     def test_a_full_disk_stops_changes_and_room_brings_them_back(self):
         self.create("web")
-        try:
-            with open(f"{self.daemon.state}/ballast", "wb", buffering=0) as ballast:
-                while True:
-                    ballast.write(bytes(4096))
-        except OSError:
-            pass
+        self.fill()
         held = []
         for number in range(200):
             client = Client(self.daemon.api, 2)

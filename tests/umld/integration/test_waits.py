@@ -55,7 +55,7 @@ class Conditions(Case):
 
     def test_what_a_guest_at_rest_cannot_reach_fails_at_once(self):
         self.create("web")
-        for condition in ("ready", "kernel", "console=/x/", "console>/x/"):
+        for condition in ("ready", "kernel", "health=ok", "status=/x/", "console=/x/", "console>/x/"):
             error = self.fails("NotRunning", "Guest.Wait", name="web", condition=condition)
             self.assertIn("umlctl start web", error.hint)
 
@@ -90,6 +90,23 @@ class Conditions(Case):
         begun = time.monotonic()
         self.assertEqual(Waiting(self, "ready", "console=/never/", "event=guest.panic", timeout_ms=300).result(), "Timeout")
         self.assertGreaterEqual(time.monotonic() - begun, 0.29)
+
+    def test_what_the_guest_says_of_itself(self):
+        self.boot("web")
+        failing = Waiting(self, "health=failing")
+        dbs = Waiting(self, "status=/^[0-9]+ of 3 mounted$/")
+        self.say("notify HEALTH=ok")
+        self.met("health=ok")
+        self.say("notify STATUS=3 of 3 mounted")
+        self.assertEqual(dbs.result()["text"], "3 of 3 mounted")
+        self.met("status=/mount/")
+        self.say("notify HEALTH=failing disk full")
+        self.assertEqual(failing.result()["met"], "health=failing")
+        late = Waiting(self, "health=ok")
+        self.call("Guest.Stop", name="web")
+        self.assertEqual(late.result(), "Cancelled")
+        self.fails("InvalidValue", "Guest.Wait", name="web", condition="health=good")
+        self.fails("InvalidValue", "Guest.Wait", name="web", condition="status=mounted")
 
     def test_events_by_number(self):
         self.boot("web")

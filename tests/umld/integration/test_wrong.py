@@ -261,8 +261,9 @@ class Images(Case):
         self.assertFalse(self.call("Image.Remove", name="a.tmp")["changed"])
 
     def test_a_failing_builder_is_quoted(self):
-        self.builder("echo something is wrong here >&2; exit 1\n")
-        self.assertIn("something is wrong here", self.fails("MissingSoftware", "Image.Build", kind="busybox").message)
+        for status, name in ((1, "NoResources"), (5, "MissingSoftware")):
+            self.builder(f"echo something is wrong here >&2; exit {status}\n")
+            self.assertIn("something is wrong here", self.fails(name, "Image.Build", kind="busybox").message)
 
     def test_cancelling_ends_the_whole_builder(self):
         self.builder('echo "stage 0 3"; sleep 300 & wait\n')

@@ -17,7 +17,7 @@ static inline int suite_run(const char *name, const struct suite_test *tests, si
     SRunner *runner = srunner_create(suite);
     int failed;
 
-    tcase_set_timeout(tcase, 30);
+    tcase_set_timeout(tcase, 90);
     for (size_t i = 0; i < count; i++)
         tcase_add_loop_test(tcase, *tests[i].test, 0, tests[i].loops ? tests[i].loops : 1);
     suite_add_tcase(suite, tcase);

@@ -197,6 +197,8 @@ START_TEST(files_are_replaced_and_read_whole)
     free(data);
     ck_assert_int_eq(um_file_read(in_dir("f"), sizeof(big) - 1, &data, &len, &err), UM_E_INVALID);
     ck_assert_int_eq(um_file_read(in_dir("g"), 10, &data, &len, &err), UM_E_NOT_FOUND);
+    ck_assert_int_eq(um_fd_read_all(-1, "input", 10, &data, &len, &err), UM_E_INTERNAL);
+    ck_assert_str_eq(err.object, "input");
     ck_assert_int_eq(um_file_replace(in_dir("no/f"), "x", 1, 0600, &err), UM_E_NOT_FOUND);
     ck_assert(um_remove_tree(dir));
 }

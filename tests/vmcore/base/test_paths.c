@@ -98,6 +98,8 @@ START_TEST(programs_are_found_or_a_package_is_named)
     setenv("PATH", "relative:/nonexistent:/bin", 1);
     ck_assert_int_eq(um_paths_program("sh", "dash", path, sizeof(path), &err), UM_OK);
     ck_assert_str_eq(path, "/bin/sh");
+    ck_assert_int_eq(um_paths_program("ldconfig", "libc-bin", path, sizeof(path), &err), UM_OK);
+    ck_assert_str_eq(path, "/usr/sbin/ldconfig");
     ck_assert_int_eq(um_paths_program("nosuch", "pkg", path, sizeof(path), &err),
                      UM_E_MISSING_SOFTWARE);
     ck_assert_str_eq(err.hint, "apt-get install pkg");

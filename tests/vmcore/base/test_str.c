@@ -2,6 +2,7 @@
 #include "vmcore/base/kv.h"
 #include "vmcore/base/str.h"
 
+#include <stdio.h>
 #include <string.h>
 
 START_TEST(buffer_grows_consumes_and_is_taken)
@@ -211,6 +212,43 @@ START_TEST(globs_fit_whole_names_and_cannot_be_made_slow)
 }
 END_TEST
 
+START_TEST(only_utf8_without_control_characters_is_left)
+{
+    static const struct {
+        const char *text, *clean;
+    } rows[] = {
+        {"plain\ntext", "plain\ntext"},
+        {"gr\303\274n \360\237\230\200", "gr\303\274n \360\237\230\200"},
+        {"\033[0m\t\177", "?[0m??"},
+        {"a\302\205b\302\240c", "a??b\302\240c"}, /* U+0085 is a control, U+00A0 is not */
+        {"\377\300\257\355\260\200", "??????"},
+        {"cut \342\202", "cut ??"},
+    };
+
+    for (size_t i = 0; i < UM_ARRAY_LEN(rows); i++) {
+        char text[64];
+
+        snprintf(text, sizeof(text), "%s", rows[i].text);
+        um_str_make_utf8(text, strlen(text));
+        ck_assert_str_eq(text, rows[i].clean);
+    }
+}
+END_TEST
+
+START_TEST(control_characters_are_replaced)
+{
+    char buf[64];
+
+    ck_assert_str_eq(um_str_clean("a\x1b[1m\x7f\r\n\tz", buf, sizeof(buf)), "a?[1m??\n\tz");
+    ck_assert_str_eq(um_str_clean("\xc2\x9b"
+                                  "1m \xc3\xa4",
+                                  buf, sizeof(buf)),
+                     "?1m \xc3\xa4");
+    ck_assert_str_eq(um_str_clean("abcdef", buf, 4), "abc");
+    ck_assert_str_eq(um_str_clean("\xc2", buf, sizeof(buf)), "\xc2");
+}
+END_TEST
+
 static const struct suite_test tests[] = {
     {&buffer_grows_consumes_and_is_taken, 0},
     {&string_list_copies_and_is_terminated, 0},
@@ -221,5 +259,7 @@ static const struct suite_test tests[] = {
     {&records_keep_order_and_long_values, 0},
     {&malformed_records_stop_before_the_end, 0},
     {&globs_fit_whole_names_and_cannot_be_made_slow, 0},
+    {&control_characters_are_replaced, 0},
+    {&only_utf8_without_control_characters_is_left, 0},
 };
 SUITE_MAIN("str", tests)
