@@ -78,6 +78,14 @@ enum um_code cli_connect(struct cli *cli, struct um_error *err)
     return cli->client ? UM_OK : cli_connect_another(cli, &cli->client, err);
 }
 
+enum um_code cli_reconnect(struct cli *cli, struct um_error *err)
+{
+    client_free(cli->client);
+    cli->client = NULL;
+    return cli->socket ? client_connect(cli->socket, &cli->client, err)
+                       : daemon_connect(false, &cli->client, err);
+}
+
 enum um_code cli_call(struct cli *cli, const char *method, json_t *params, int64_t default_ms,
                       struct client_reply *ret)
 {

@@ -46,6 +46,8 @@ uint64_t api_call_id(const struct api_call *call) um_nonnull(1);
 /* NULL when the call was answered or its client is gone. */
 struct api_call *api_call_find(struct api_server *server, uint64_t id) um_nonnull(1);
 uid_t api_call_uid(const struct api_call *call) um_nonnull(1);
+/* The caller's role for this call, at least the method's. */
+enum api_role api_call_role(const struct api_call *call) um_nonnull(1);
 bool api_call_more(const struct api_call *call)
     um_nonnull(1); /* the client accepts several replies */
 

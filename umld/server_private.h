@@ -26,6 +26,7 @@ struct api_call {
     const struct api_method *method;
     json_t *request;
     const json_t *params; /* in request; NULL: none */
+    enum api_role role;   /* of the caller */
     bool more, oneway, upgrade;
     bool held;    /* an upgrade that waits until earlier replies have left */
     bool stalled; /* a reply was refused: the drain callback is owed */

@@ -22,6 +22,11 @@ uid_t api_call_uid(const struct api_call *call)
     return call->uid;
 }
 
+enum api_role api_call_role(const struct api_call *call)
+{
+    return call->role;
+}
+
 bool api_call_more(const struct api_call *call)
 {
     return call->more;
