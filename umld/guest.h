@@ -6,11 +6,12 @@
  * and committed; then the effects (spawn, mconsole commands, kills) run. So nothing is done about a
  * wish that is not stored, and nothing is announced that is not stored.
  *
- * Files: guest.c (the set, lookup, after-phase), guest_store.c (database), guest_machine.c (drain,
- * actions), guest_start.c, guest_stop.c, guest_pause.c (one verb each), guest_monitor.c (the
- * connection to umlmon), guest_signals.c (what it says of itself), guest_watch.c (does it answer),
- * guest_evidence.c (what is kept of a hang or panic), guest_adopt.c (after a daemon restart),
- * guest_wait.c (calls that wait), guest_json.c (adapters).
+ * Files: guest.c (the set, lookup, after-phase), guest_define.c (made, changed, removed),
+ * guest_store.c (database), guest_machine.c (drain, actions), guest_start.c, guest_stop.c,
+ * guest_pause.c (one verb each), guest_monitor.c (the connection to umlmon), guest_signals.c (what
+ * it says of itself), guest_watch.c (does it answer), guest_evidence.c (what is kept of a hang or
+ * panic), guest_adopt.c (after a daemon restart), guest_wait.c (calls that wait), guest_json.c
+ * (adapters).
  */
 #ifndef UMLD_GUEST_H
 #define UMLD_GUEST_H
@@ -118,6 +119,9 @@ void guest_store(struct guest *g) um_nonnull(1);
 /* For guest_store.c: a guest in memory, def taken over; NULL: no memory. */
 struct guest *guest_new(struct umld *umld, struct guest_definition *def) um_nonnull(1, 2) um_check;
 bool guests_add(struct guests *guests, struct guest *g) um_nonnull(1, 2) um_check;
+/* For guest_define.c: one that no table knows; one that came to nothing, taken out and freed. */
+void guests_add_internal(struct guests *guests, struct guest *g) um_nonnull(1, 2);
+void guests_discard(struct guest *g) um_nonnull(1);
 
 /* ---- guest.c again ---- */
 
