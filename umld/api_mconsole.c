@@ -53,6 +53,21 @@ static void answered(enum um_code code, int32_t status, const char *text, size_t
     api_reply_error(call, &err);
 }
 
+/* dryRun: text is the command as it would be sent. */
+static void would_send(struct guest *g, struct api_call *call, const char *command)
+{
+    struct um_error err;
+    char object[96];
+
+    if (guest_state_info(g->state)->has_process) {
+        api_reply(call, json_pack("{s:s,s:i}", "text", command, "status", 0));
+        return;
+    }
+    um_fail(&err, UM_E_NOT_RUNNING, guest_object(g, object, sizeof(object)), NULL,
+            "is not running");
+    api_reply_error(call, &err);
+}
+
 void api_guest_mconsole(struct umld *umld, struct api_call *call, const json_t *params)
 {
     const char *name = json_string_value(json_object_get(params, "name"));
@@ -71,6 +86,11 @@ void api_guest_mconsole(struct umld *umld, struct api_call *call, const json_t *
     code = mconsole_command_check(json_string_value(json_object_get(params, "command")),
                                   json_is_true(json_object_get(params, "force")), &command, &verb,
                                   &err);
+    if (!code && api_call_dry(call)) {
+        would_send(g, call, command.data);
+        um_buf_done(&command);
+        return;
+    }
     c = code ? NULL : calloc(1, sizeof(*c));
     if (!code && !c)
         code = um_fail(&err, UM_E_NO_RESOURCES, object, NULL, "out of memory");

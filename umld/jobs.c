@@ -244,7 +244,7 @@ void api_job_cancel(struct umld *umld, struct api_call *call, const json_t *para
         api_reply_error(call, &err);
         return;
     }
-    if (j)
+    if (j && !api_call_dry(call))
         j->cancel(umld, id, j->arg);
     api_reply(call, json_pack("{s:b}", "changed", j != NULL));
 }
