@@ -4,6 +4,7 @@
 #include "cli/daemon.h"
 #include "cli/text.h"
 #include "vmcore/base/clock.h"
+#include "vmcore/base/str.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -112,7 +113,7 @@ static void print_message(struct cli *cli, const char *text)
 
     cli_progress_clear(cli);
     fflush(stdout);
-    fprintf(stderr, "umlctl: %s\n", text_clean(text, clean, sizeof(clean)));
+    fprintf(stderr, "umlctl: %s\n", um_str_clean(text, clean, sizeof(clean)));
 }
 
 int cli_error(struct cli *cli, const struct um_error *err)
@@ -189,7 +190,7 @@ void cli_progress(struct cli *cli, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    fprintf(stderr, "\r%.79s\033[K", text_clean(text, clean, sizeof(clean)));
+    fprintf(stderr, "\r%.79s\033[K", um_str_clean(text, clean, sizeof(clean)));
     cli->progress_shown = true;
 }
 

@@ -3,6 +3,7 @@
 #include "cli/commands.h"
 #include "cli/text.h"
 #include "schemas/api_names.h"
+#include "vmcore/base/str.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -27,9 +28,9 @@ static void print_check(const struct cli *cli, const json_t *check)
     snprintf(line, sizeof(line), "%s: %s", text_get(check, "name", "?"),
              text_get(check, "text", ""));
     printf("%s%-8s%s %s\n", color, result, color[0] ? "\033[0m" : "",
-           text_clean(line, clean, sizeof(clean)));
+           um_str_clean(line, clean, sizeof(clean)));
     if (hint[0])
-        printf("         -> %s\n", text_clean(hint, clean, sizeof(clean)));
+        printf("         -> %s\n", um_str_clean(hint, clean, sizeof(clean)));
 }
 
 static int run(struct cli *cli, const struct args *args)

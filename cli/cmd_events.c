@@ -22,7 +22,7 @@ static void print_event(const json_t *event)
     {
         um_buf_printf(&line, " %s=%s", key, json_string_value(value));
     }
-    puts(line.data ? text_clean(line.data, clean, sizeof(clean)) : "");
+    puts(line.data ? um_str_clean(line.data, clean, sizeof(clean)) : "");
     um_buf_done(&line);
 }
 

@@ -5,6 +5,7 @@
 #include "cli/text.h"
 #include "schemas/api_names.h"
 #include "vmcore/base/clock.h"
+#include "vmcore/base/str.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -14,7 +15,7 @@ static void field(const char *name, const char *value)
     char clean[4200];
 
     if (value)
-        printf("  %-12s %s\n", name, text_clean(value, clean, sizeof(clean)));
+        printf("  %-12s %s\n", name, um_str_clean(value, clean, sizeof(clean)));
 }
 
 static void list_field(const char *name, const json_t *list)

@@ -4,6 +4,7 @@
 #include "cli/show.h"
 #include "cli/text.h"
 #include "schemas/api_names.h"
+#include "vmcore/base/str.h"
 
 #include <stdio.h>
 
@@ -18,7 +19,7 @@ static void print_guest(const json_t *guest)
              text_get(json_object_get(guest, "definition"), "name", "?"),
              show_state(runtime, state, sizeof(state)), uptime >= 0 ? ", up " : "",
              uptime >= 0 ? text_duration(uptime, up, sizeof(up)) : "", says[0] ? "; " : "", says);
-    puts(text_clean(line, clean, sizeof(clean)));
+    puts(um_str_clean(line, clean, sizeof(clean)));
 }
 
 static void print_daemon(const json_t *s)

@@ -1,6 +1,7 @@
 #include "cli/table.h"
 
 #include "cli/text.h"
+#include "vmcore/base/str.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -36,7 +37,7 @@ void table_add(struct table *t, const char *text)
         t->cells = realloc(t->cells, (t->cell_count + 64) * sizeof(*t->cells));
     if (!copy || !t->cells)
         abort();
-    text_clean(text, copy, size);
+    um_str_clean(text, copy, size);
     for (char *p = copy; *p; p++)
         if (*p == '\n' || *p == '\t')
             *p = ' ';

@@ -6,25 +6,6 @@
 #include <time.h>
 #include <unistd.h>
 
-const char *text_clean(const char *s, char *buf, size_t size)
-{
-    size_t n = 0;
-
-    for (; *s && n + 1 < size; s++) {
-        unsigned char c = (unsigned char)*s;
-        bool control = (c < 0x20 && c != '\n' && c != '\t') || c == 0x7f;
-
-        /* C1 controls in UTF-8: U+0080..U+009F are c2 80 .. c2 9f. */
-        if (c == 0xc2 && (unsigned char)s[1] >= 0x80 && (unsigned char)s[1] <= 0x9f) {
-            s++;
-            control = true;
-        }
-        buf[n++] = control ? '?' : *s;
-    }
-    buf[n] = '\0';
-    return buf;
-}
-
 const char *text_get(const json_t *o, const char *key, const char *fallback)
 {
     const char *s = json_string_value(json_object_get(o, key));

@@ -11,12 +11,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/*
- * Copy without control characters: guests write part of what is shown, and must not be able to
- * send escape sequences to a terminal. Newlines and tabs stay. Returns buf.
- */
-const char *text_clean(const char *s, char *buf, size_t size) um_nonnull(1, 2);
-
 /* Members of an object; the fallback when absent, null or of another type. */
 const char *text_get(const json_t *o, const char *key, const char *fallback) um_nonnull(2);
 int64_t text_int(const json_t *o, const char *key, int64_t fallback) um_nonnull(2);

@@ -86,6 +86,15 @@ static enum um_code bind_unused_name(struct mconsole_endpoint *e, const char *di
     return um_fail(err, UM_E_NO_RESOURCES, dir, NULL, "all names for the client socket are taken");
 }
 
+static enum um_code bind_any_abstract_name(struct mconsole_endpoint *e, struct um_error *err)
+{
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+
+    if (bind(e->fd, (struct sockaddr *)&addr, sizeof(addr.sun_family)) < 0)
+        return um_fail_errno(err, errno, NULL, "cannot bind the client socket");
+    return UM_OK;
+}
+
 static enum um_code make_socket(struct mconsole_endpoint *e, const char *dir, const char *prefix,
                                 struct um_error *err)
 {
@@ -96,6 +105,8 @@ static enum um_code make_socket(struct mconsole_endpoint *e, const char *dir, co
         return um_fail_errno(err, errno, dir, "cannot make the client socket");
     /* Best effort: long answers come in one burst, and what does not fit is lost. */
     (void)setsockopt(e->fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+    if (!dir)
+        return bind_any_abstract_name(e, err);
     /* unix(7): bind gives the path the mode of the socket's own inode; a chmod of the path
      * afterwards could be led elsewhere by the guest. */
     if (fchmod(e->fd, 0600) < 0)
@@ -108,9 +119,11 @@ static int open_target(const char *dir, const char *target)
 {
     struct open_how how = {.flags = O_PATH | O_CLOEXEC,
                            .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
-    size_t len = strlen(dir);
+    size_t len = dir ? strlen(dir) : 0;
     um_autofd base = -1;
 
+    if (!dir)
+        return open(target, O_PATH | O_CLOEXEC);
     while (len > 1 && dir[len - 1] == '/')
         len--;
     if (strncmp(target, dir, len) == 0 && target[len] == '/') {
@@ -166,7 +179,7 @@ enum um_code mconsole_endpoint_open(struct mconsole_endpoint *e, const char *dir
 {
     enum um_code code;
 
-    if (!e->swept)
+    if (dir && !e->swept)
         sweep(e, dir, prefix);
     code = make_socket(e, dir, prefix, err);
     if (code == UM_OK)

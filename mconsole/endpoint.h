@@ -25,12 +25,14 @@ struct mconsole_endpoint {
 
 /*
  * Bind `<dir>/<prefix><number>` (mode 0600) and connect to target. The part of target below dir is
- * resolved without symlinks. UM_E_NOT_RUNNING: there is no live socket there. On failure nothing
- * stays open.
+ * resolved without symlinks. dir NULL: a kernel that somebody started by hand, in our network
+ * namespace: the address is an abstract one that the host picks (unix(7): autobind), so nothing is
+ * left behind anywhere, and target, the caller's own choice, may lead through symlinks.
+ * UM_E_NOT_RUNNING: there is no live socket there. On failure nothing stays open.
  */
 enum um_code mconsole_endpoint_open(struct mconsole_endpoint *e, const char *dir,
                                     const char *prefix, const char *target, struct um_error *err)
-    um_nonnull(1, 2, 3, 4) um_check;
+    um_nonnull(1, 3, 4) um_check;
 
 /* Close and unlink; the number is not used again. Fine when not open. */
 void mconsole_endpoint_close(struct mconsole_endpoint *e) um_nonnull(1);

@@ -24,6 +24,8 @@ struct request {
     mconsole_done_fn done;
     void *arg;
     int timeout_ms;
+    bool peek;
+    int fd;      /* goes along, or -1; not ours */
     size_t size; /* of wire, bytes to send */
     struct mconsole_request wire;
 };
@@ -166,6 +168,10 @@ static bool take_part(struct mconsole_lane *lane, const void *data, size_t size)
     }
     switch (result) {
     case MCONSOLE_JOIN_MORE:
+        if (lane->current->peek) {
+            disconnect(lane); /* the rest finds no address */
+            break;
+        }
         wait_for_next_part(lane);
         return true;
     case MCONSOLE_JOIN_TOO_LONG:
@@ -232,7 +238,7 @@ static void try_send(struct mconsole_lane *lane)
             disconnect(lane);
             continue;
         }
-        if (um_fd_send(lane->endpoint.fd, &r->wire, r->size, -1)) {
+        if (um_fd_send(lane->endpoint.fd, &r->wire, r->size, r->fd)) {
             lane->sent = true;
             um_watch_set(lane->watch, UM_READ);
             return;
@@ -299,12 +305,12 @@ struct mconsole_lane *mconsole_lane_new(struct um_loop *loop, const char *dir, c
     lane->loop = loop;
     lane->endpoint = MCONSOLE_ENDPOINT_INIT;
     lane->joined.max = MCONSOLE_REPLY_MAX;
-    lane->dir = strdup(dir);
+    lane->dir = dir ? strdup(dir) : NULL;
     lane->prefix = strdup(prefix);
     lane->target = strdup(target);
     lane->kick = um_timer_new(loop, on_kick, lane);
     lane->limit = um_timer_new(loop, on_limit, lane);
-    if (!lane->dir || !lane->prefix || !lane->target || !lane->kick || !lane->limit) {
+    if ((dir && !lane->dir) || !lane->prefix || !lane->target || !lane->kick || !lane->limit) {
         mconsole_lane_free(lane);
         return NULL;
     }
@@ -353,8 +359,8 @@ static void enqueue(struct mconsole_lane *lane, struct request *r, bool first)
     lane->waiting_count++;
 }
 
-enum um_code mconsole_lane_send(struct mconsole_lane *lane, const char *command, int timeout_ms,
-                                bool first, mconsole_done_fn done, void *arg, struct um_error *err)
+static enum um_code queue(struct mconsole_lane *lane, const char *command, int fd, int timeout_ms,
+                          unsigned flags, mconsole_done_fn done, void *arg, struct um_error *err)
 {
     struct request *r;
 
@@ -372,12 +378,28 @@ enum um_code mconsole_lane_send(struct mconsole_lane *lane, const char *command,
                        strlen(command));
     }
     r->timeout_ms = timeout_ms > 0 ? timeout_ms : MCONSOLE_TIMEOUT_MS;
+    r->peek = (flags & MCONSOLE_PEEK) != 0;
+    r->fd = fd;
     r->done = done;
     r->arg = arg;
-    enqueue(lane, r, first);
+    enqueue(lane, r, (flags & MCONSOLE_FIRST) != 0);
     if (!lane->current)
         um_timer_arm(lane->kick, 0);
     return UM_OK;
+}
+
+enum um_code mconsole_lane_send(struct mconsole_lane *lane, const char *command, int timeout_ms,
+                                unsigned flags, mconsole_done_fn done, void *arg,
+                                struct um_error *err)
+{
+    return queue(lane, command, -1, timeout_ms, flags, done, arg, err);
+}
+
+enum um_code mconsole_lane_send_fd(struct mconsole_lane *lane, const char *command, int fd,
+                                   int timeout_ms, mconsole_done_fn done, void *arg,
+                                   struct um_error *err)
+{
+    return queue(lane, command, fd, timeout_ms, 0, done, arg, err);
 }
 
 void mconsole_lane_reset(struct mconsole_lane *lane)

@@ -31,23 +31,35 @@ typedef void (*mconsole_done_fn)(enum um_code code, int32_t status, const char *
  * dir: the guest's inner directory, where the client socket is bound as `<prefix><number>` (visible
  * at the same path inside the sandbox: the kernel answers to a path). target: the guest's mconsole
  * socket. The directory is writable by a hostile guest: target is opened without following symlinks
- * (openat2) and connected through /proc/self/fd. Replies are accepted from the connected peer only.
- * Nothing is opened before the first request. NULL: no memory.
+ * (openat2) and connected through /proc/self/fd. dir NULL: a kernel in no sandbox; see
+ * mconsole_endpoint_open(). Replies are accepted from the connected peer only. Nothing is opened
+ * before the first request. NULL: no memory.
  */
 struct mconsole_lane *mconsole_lane_new(struct um_loop *loop, const char *dir, const char *prefix,
-                                        const char *target) um_nonnull(1, 2, 3, 4) um_check;
+                                        const char *target) um_nonnull(1, 3, 4) um_check;
 
 /* Pending requests are answered UM_E_CANCELLED first. */
 void mconsole_lane_free(struct mconsole_lane *lane);
 
+enum {
+    MCONSOLE_FIRST = 1, /* before those waiting */
+    MCONSOLE_PEEK = 2   /* the first part decides and is the text; the rest is dropped */
+};
+
 /*
- * Queue a command (already built by verbs.h). first: before those waiting. timeout_ms counts from
- * sending. UM_OK: done will be called exactly once, never from inside this call. Otherwise
- * UM_E_BUSY (queue full) or UM_E_INVALID (command empty/too long), and done is not called.
+ * Queue a command (already built by verbs.h). flags: MCONSOLE_*. timeout_ms counts from sending.
+ * UM_OK: done will be called exactly once, never from inside this call. Otherwise UM_E_BUSY (queue
+ * full) or UM_E_INVALID (command empty/too long), and done is not called.
  */
 enum um_code mconsole_lane_send(struct mconsole_lane *lane, const char *command, int timeout_ms,
-                                bool first, mconsole_done_fn done, void *arg, struct um_error *err)
-    um_nonnull(1, 2, 5) um_check;
+                                unsigned flags, mconsole_done_fn done, void *arg,
+                                struct um_error *err) um_nonnull(1, 2, 5) um_check;
+
+/* mconsole_lane_send() with a descriptor beside the text (SCM_RIGHTS), for patched kernels. fd
+ * stays the caller's and must be open until done is called. */
+enum um_code mconsole_lane_send_fd(struct mconsole_lane *lane, const char *command, int fd,
+                                   int timeout_ms, mconsole_done_fn done, void *arg,
+                                   struct um_error *err) um_nonnull(1, 2, 5) um_check;
 
 /* Forget the kernel's socket (it rebooted): reconnect at the next request. */
 void mconsole_lane_reset(struct mconsole_lane *lane) um_nonnull(1);

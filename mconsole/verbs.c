@@ -75,6 +75,12 @@ static const struct mconsole_verb_info verbs[MCONSOLE_VERB_COUNT] = {
                         .lane = MCONSOLE_LANE_QUERY,
                         .timeout_ms = 10000,
                         .help = "kernel stack of a process of the guest"},
+    [MCONSOLE_EXEC] = {.name = "exec",
+                       .argument = "COMMAND",
+                       .lane = MCONSOLE_LANE_CONTROL,
+                       .changes_guest = true,
+                       .timeout_ms = 30000, /* until the command ends */
+                       .help = "run a command in the guest (patched kernels only)"},
 };
 
 /* What is known to do harm nobody would expect from the command's name. */
@@ -85,7 +91,6 @@ static const struct danger {
 } dangers[] = {
     {MCONSOLE_SYSRQ, "t", "the list of all tasks crashes this kind of kernel"},
     {MCONSOLE_STACK, "0", "the stack of the idle task can crash the kernel"},
-    {MCONSOLE_STACK, "2", "the stack of a kernel thread can crash the kernel"},
     {MCONSOLE_PROC, "kmsg", "reading it blocks every other command until the guest logs something"},
     {MCONSOLE_PROC, "kcore", "it is the guest's whole memory and is not text"},
 };
@@ -148,7 +153,7 @@ static enum um_code usage(const struct mconsole_verb_info *info, const char *wha
 /* Blanks inside the argument belong to it only where the kernel takes the rest of the line. */
 static bool takes_blanks(enum mconsole_verb v)
 {
-    return v == MCONSOLE_LOG || v == MCONSOLE_CONFIG;
+    return v == MCONSOLE_LOG || v == MCONSOLE_CONFIG || v == MCONSOLE_EXEC;
 }
 
 static enum um_code check_argument(enum mconsole_verb v, const char *arg, size_t len,
@@ -193,10 +198,19 @@ static enum um_code check_danger(enum mconsole_verb v, const char *arg, size_t l
     return UM_OK;
 }
 
+static bool is_piece_of_file(const char *line)
+{
+    size_t len = strlen(line);
+
+    return um_str_starts(line, "log ") && len > strlen("log ") && line[len - 1] == '\n';
+}
+
 static bool has_control_characters(const char *s)
 {
+    bool lines = is_piece_of_file(s);
+
     for (; *s; s++)
-        if (((unsigned char)*s < ' ' && *s != '\t') || *s == 0x7f)
+        if (((unsigned char)*s < ' ' && *s != '\t' && !(lines && *s == '\n')) || *s == 0x7f)
             return true;
     return false;
 }
@@ -213,7 +227,7 @@ static enum um_code put_command(enum mconsole_verb v, const char *arg, size_t le
     }
     /* mconsole(kernel): log adds no newline, and printk shows an unfinished line only when the next
      * message ends it. */
-    if (v == MCONSOLE_LOG)
+    if (v == MCONSOLE_LOG && !(len > 0 && arg[len - 1] == '\n'))
         um_buf_puts(&b, "\n");
     if (b.failed) {
         um_buf_done(&b);
@@ -240,6 +254,8 @@ enum um_code mconsole_command_check(const char *line, bool force, struct um_buf 
     enum mconsole_verb v;
     enum um_code code;
 
+    if (is_piece_of_file(line))
+        arg = line + strlen("log ");
     len = strlen(arg);
     while (len > 0 && strchr(BLANKS, arg[len - 1]))
         len--;

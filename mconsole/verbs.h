@@ -22,6 +22,7 @@ enum mconsole_verb {
     MCONSOLE_LOG,
     MCONSOLE_PROC,
     MCONSOLE_STACK,
+    MCONSOLE_EXEC, /* of patched kernels (OpenWrt's, old uml-patches) */
     MCONSOLE_VERB_COUNT
 };
 
@@ -41,9 +42,12 @@ const struct mconsole_verb_info *mconsole_verb_info(enum mconsole_verb v);
 /*
  * Check a user's command line and rewrite it exactly (single blank, exact verb). Unknown verbs,
  * verbs that only share a prefix with a known one, missing or surplus arguments, control characters
- * and over-long text are refused with the list of verbs or the usage. Commands known to kill guests
- * (`sysrq t`, `remove` of an unconfigured ubd is the caller's to know, `stack` of pid 0/2 kernel
- * threads) need force: UM_E_INVALID with the reason and the hint `--force`.
+ * and over-long text are refused with the list of verbs or the usage. Commands known to do harm
+ * need force: UM_E_INVALID with the reason and the hint `--force`; for some of them the kernel has
+ * to be asked first, see guard.h.
+ *
+ * A line that begins with `log ` and ends with a line feed is a piece of a file: taken as it is,
+ * blanks and further line feeds included. To any other log text one line feed is added.
  */
 enum um_code mconsole_command_check(const char *line, bool force, struct um_buf *ret_command,
                                     enum mconsole_verb *ret_verb, struct um_error *err)

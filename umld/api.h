@@ -48,8 +48,8 @@ struct api_call *api_call_find(struct api_server *server, uint64_t id) um_nonnul
 uid_t api_call_uid(const struct api_call *call) um_nonnull(1);
 /*
  * The call has dryRun: the handler refuses what it would refuse, replies as it would (`changed` as
- * it would be, the rest as it is now) and changes, stores, emits and starts nothing. It answers at
- * once: there is nothing to wait for.
+ * it would be, the rest as it is now) and changes, stores, emits and starts nothing. It waits for
+ * nothing but answers to its own questions.
  */
 bool api_call_dry(const struct api_call *call) um_nonnull(1);
 bool api_call_more(const struct api_call *call)

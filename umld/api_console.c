@@ -263,48 +263,6 @@ void api_console_attach(struct umld *umld, struct api_call *call, const json_t *
     offer(g, call, a);
 }
 
-struct ask_call {
-    uint64_t call_id;
-    char object[96];
-};
-
-static void asked(struct umld *umld, int errnum, const char *text, void *arg)
-{
-    struct ask_call *a = arg;
-    struct api_call *call = api_call_find(umld->server, a->call_id);
-    struct um_error err;
-
-    if (call && errnum == 0) {
-        api_reply(call, NULL);
-    } else if (call) {
-        um_fail_errno(&err, errnum, a->object, "%s", text[0] ? text : "the console refused");
-        api_reply_error(call, &err);
-    }
-    free(a);
-}
-
-static void ask_for(struct guest *g, struct api_call *call, enum mon_type type, const void *payload,
-                    size_t len)
-{
-    struct ask_call *a;
-    struct um_error err;
-
-    if (api_call_dry(call)) {
-        api_reply(call, NULL);
-        return;
-    }
-    a = calloc(1, sizeof(*a));
-    if (a) {
-        a->call_id = api_call_id(call);
-        guest_object(g, a->object, sizeof(a->object));
-        if (monitor_ask(g, type, payload, len, NULL, asked, a))
-            return;
-    }
-    free(a);
-    um_fail(&err, UM_E_BUSY, g->def.name, NULL, "its monitor is busy");
-    api_reply_error(call, &err);
-}
-
 void api_console_resize(struct umld *umld, struct api_call *call, const json_t *params)
 {
     struct guest *g = guest_of_call(umld, call, params);
@@ -316,7 +274,7 @@ void api_console_resize(struct umld *umld, struct api_call *call, const json_t *
     if (!g || !live_console(g, call, device) || !usable_console(g, call, device))
         return;
     snprintf(r.device, sizeof(r.device), "%s", device);
-    ask_for(g, call, MON_RESIZE, &r, sizeof(r));
+    monitor_relay(g, call, MON_RESIZE, &r, sizeof(r));
 }
 
 void api_console_send(struct umld *umld, struct api_call *call, const json_t *params)
@@ -331,7 +289,7 @@ void api_console_send(struct umld *umld, struct api_call *call, const json_t *pa
     snprintf(w.device, sizeof(w.device), "%s", device);
     memcpy(data, &w, sizeof(w));
     memcpy(data + sizeof(w), text, w.length);
-    ask_for(g, call, MON_WRITE, data, sizeof(w) + w.length);
+    monitor_relay(g, call, MON_WRITE, data, sizeof(w) + w.length);
 }
 
 /* Console bytes as valid UTF-8 text: what is not becomes U+FFFD. A sequence cut at the end is left

@@ -231,6 +231,10 @@ bool monitor_ask(struct guest *g, enum mon_type type, const void *payload, size_
                  const int fds[MONITOR_FDS], monitor_done_fn done, void *arg)
     um_nonnull(1) um_check;
 
+/* A request whose answer is the call's reply (or error). api_relay.c. */
+void monitor_relay(struct guest *g, struct api_call *call, enum mon_type type, const void *payload,
+                   size_t len) um_nonnull(1, 2);
+
 /* There is no monitor and no exit record: end what may be left of the tree, then GUEST_P_EXITED. */
 void monitor_lost(struct guest *g) um_nonnull(1);
 
@@ -257,11 +261,11 @@ void guest_adopted_state(struct guest *g, const struct mon_state *s) um_nonnull(
 
 /* ---- guest_mconsole.c ---- */
 /*
- * Checked command on the verb's own lane, in order; urgent: before those that wait (the stop
- * ladder). done may be NULL: the answer does not matter.
+ * Checked command on the verb's own lane. flags: MCONSOLE_* of mconsole/lane.h. done may be NULL:
+ * the answer does not matter.
  */
 enum um_code guest_mconsole(struct guest *g, enum mconsole_verb verb, const char *command,
-                            int timeout_ms, bool urgent, mconsole_done_fn done, void *arg,
+                            int timeout_ms, unsigned flags, mconsole_done_fn done, void *arg,
                             struct um_error *err) um_nonnull(1, 3) um_check;
 void guest_lanes_close(struct guest *g) um_nonnull(1);
 

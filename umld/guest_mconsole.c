@@ -14,7 +14,7 @@ static void ignore(um_unused enum um_code code, um_unused int32_t status,
 }
 
 enum um_code guest_mconsole(struct guest *g, enum mconsole_verb verb, const char *command,
-                            int timeout_ms, bool urgent, mconsole_done_fn done, void *arg,
+                            int timeout_ms, unsigned flags, mconsole_done_fn done, void *arg,
                             struct um_error *err)
 {
     enum mconsole_lane_kind kind = mconsole_verb_info(verb)->lane;
@@ -30,8 +30,8 @@ enum um_code guest_mconsole(struct guest *g, enum mconsole_verb verb, const char
     if (!g->lanes[kind])
         return um_fail(err, UM_E_NO_RESOURCES, guest_object(g, object, sizeof(object)), NULL,
                        "out of memory");
-    return mconsole_lane_send(g->lanes[kind], command, timeout_ms, urgent, done ? done : ignore,
-                              arg, err);
+    return mconsole_lane_send(g->lanes[kind], command, timeout_ms, flags, done ? done : ignore, arg,
+                              err);
 }
 
 void guest_lanes_close(struct guest *g)

@@ -41,7 +41,7 @@ static void answered(enum um_code code, um_unused int32_t status, const char *te
             refused(g);
             /* One that did not answer may still obey later: it is told to go on in any case. */
             if (call->pause && code == UM_E_UNRESPONSIVE &&
-                guest_mconsole(g, MCONSOLE_GO, "go", MCONSOLE_TIMEOUT_MS, false, NULL, NULL, &err))
+                guest_mconsole(g, MCONSOLE_GO, "go", MCONSOLE_TIMEOUT_MS, 0, NULL, NULL, &err))
                 um_log(UM_LOG_WARNING, "guest %s: go: %s", g->def.name, err.message);
         }
     }
@@ -59,7 +59,7 @@ static void send(struct guest *g, bool pause)
     }
     *call = (struct pause_call){g->umld, g->id, pause};
     if (guest_mconsole(g, pause ? MCONSOLE_STOP : MCONSOLE_GO, pause ? "stop" : "go",
-                       MCONSOLE_TIMEOUT_MS, false, answered, call, &err)) {
+                       MCONSOLE_TIMEOUT_MS, 0, answered, call, &err)) {
         um_log(UM_LOG_WARNING, "guest %s: %s", g->def.name, err.message);
         free(call);
         refused(g);

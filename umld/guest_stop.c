@@ -67,8 +67,8 @@ static bool ask(struct guest *g, enum mconsole_verb verb, const char *command, i
     if (!call)
         return false;
     *call = (struct rung_call){g->umld, g->id, g->rung};
-    if (guest_mconsole(g, verb, command, (int)(limit_ms < 5000 ? limit_ms : 5000), true, rung_done,
-                       call, &err) == UM_OK)
+    if (guest_mconsole(g, verb, command, (int)(limit_ms < 5000 ? limit_ms : 5000), MCONSOLE_FIRST,
+                       rung_done, call, &err) == UM_OK)
         return true;
     free(call);
     return false;
@@ -152,7 +152,7 @@ static void reboot_done(enum um_code code, um_unused int32_t status, um_unused c
         return;
     }
     /* The first answer is sysrq s: the disks are written; now the kernel re-executes itself. */
-    if (guest_mconsole(g, MCONSOLE_REBOOT, "reboot", MCONSOLE_TIMEOUT_MS, false, reboot_sent, call,
+    if (guest_mconsole(g, MCONSOLE_REBOOT, "reboot", MCONSOLE_TIMEOUT_MS, 0, reboot_sent, call,
                        &err)) {
         reboot_refused(g, err.message);
         free(call);
@@ -169,7 +169,7 @@ void guest_reboot(struct guest *g)
         return;
     }
     *call = (struct rung_call){g->umld, g->id, 0};
-    if (guest_mconsole(g, MCONSOLE_SYSRQ, "sysrq s", MCONSOLE_TIMEOUT_MS, false, reboot_done, call,
+    if (guest_mconsole(g, MCONSOLE_SYSRQ, "sysrq s", MCONSOLE_TIMEOUT_MS, 0, reboot_done, call,
                        &err)) {
         reboot_refused(g, err.message);
         free(call);

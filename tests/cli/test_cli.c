@@ -169,20 +169,6 @@ START_TEST(base64url)
 }
 END_TEST
 
-START_TEST(control_characters_are_replaced)
-{
-    char buf[64];
-
-    ck_assert_str_eq(text_clean("a\x1b[1m\x7f\r\n\tz", buf, sizeof(buf)), "a?[1m??\n\tz");
-    ck_assert_str_eq(text_clean("\xc2\x9b"
-                                "1m \xc3\xa4",
-                                buf, sizeof(buf)),
-                     "?1m \xc3\xa4");
-    ck_assert_str_eq(text_clean("abcdef", buf, 4), "abc");
-    ck_assert_str_eq(text_clean("\xc2", buf, sizeof(buf)), "\xc2");
-}
-END_TEST
-
 START_TEST(times)
 {
     char buf[64];
@@ -216,7 +202,6 @@ int main(void)
     tcase_add_test(tc, escape);
     tcase_add_test(tc, what_the_terminal_answers_does_not_begin_a_line);
     tcase_add_test(tc, base64url);
-    tcase_add_test(tc, control_characters_are_replaced);
     tcase_add_test(tc, times);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);

@@ -243,8 +243,8 @@ class Verbs(Case):
                          'OK config ubd0\n')
         self.assertEqual(self.sent('Guest.Mconsole'),
                          {'name': 'web', 'command': 'config ubd0', 'force': True})
-        self.assertEqual(self.ok('mconsole', 'web', stdin='version\n\nhelp\nquit\nno\n'),
-                         'OK version\nOK help\n')
+        self.assertEqual(self.ok('mconsole', 'web', stdin='version\n\ngo\nquit\nno\n'),
+                         'OK version\nOK go\n')
         self.script('Guest.Mconsole', {'text': 'Unknown command', 'status': 1})
         self.assertIn('Unknown command', self.fails(1, 'mconsole', 'web', 'nonsense'))
 

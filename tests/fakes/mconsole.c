@@ -148,25 +148,31 @@ static void run_sysrq(struct request *r, const char *arg)
     }
 }
 
+#define EXEC_HELP "    exec <command> - run <command> in the UML\n"
+
 static void run_help(struct request *r, const char *arg)
 {
-    answer(r, 0,
-           "Commands:\n"
-           "    version - Get kernel version\n"
-           "    help - Print this message\n"
-           "    halt - Halt UML\n"
-           "    reboot - Reboot UML\n"
-           "    config <dev>=<config> - Add a new device to UML;\n"
-           "        same syntax as command line\n"
-           "    config <dev> - Query the configuration of a device\n"
-           "    remove <dev> - Remove a device from UML\n"
-           "    sysrq <letter> - Performs the SysRq action controlled by the letter\n"
-           "    cad - invoke the Ctrl-Alt-Del handler\n"
-           "    stop - pause the UML; it will do nothing until it receives a 'go'\n"
-           "    go - continue the UML after a 'stop'\n"
-           "    log <string> - make UML enter <string> into the kernel log\n"
-           "    proc <file> - returns the contents of the UML's /proc/<file>\n"
-           "    stack <pid> - returns the stack of the specified pid\n");
+    static const char commands_of_all[] =
+        "Commands:\n"
+        "    version - Get kernel version\n"
+        "    help - Print this message\n"
+        "    halt - Halt UML\n"
+        "    reboot - Reboot UML\n"
+        "    config <dev>=<config> - Add a new device to UML;\n"
+        "        same syntax as command line\n"
+        "    config <dev> - Query the configuration of a device\n"
+        "    remove <dev> - Remove a device from UML\n"
+        "    sysrq <letter> - Performs the SysRq action controlled by the letter\n"
+        "    cad - invoke the Ctrl-Alt-Del handler\n"
+        "    stop - pause the UML; it will do nothing until it receives a 'go'\n"
+        "    go - continue the UML after a 'stop'\n"
+        "    log <string> - make UML enter <string> into the kernel log\n"
+        "    proc <file> - returns the contents of the UML's /proc/<file>\n"
+        "    stack <pid> - returns the stack of the specified pid\n";
+    TEXT(t, 1200);
+
+    put_all(&t, commands_of_all, guest.script.exec ? EXEC_HELP : NULL, NULL);
+    answer(r, 0, t.p);
 }
 
 static void run_cad(struct request *r, const char *arg)
@@ -211,6 +217,17 @@ static void run_log(struct request *r, const char *arg)
     answer(r, 0, "");
 }
 
+static void put_disks(struct text *t)
+{
+    put(t, "   1       0 ram0 0 0 0 0\n");
+    for (int i = 0; i < DEVICE_COUNT; i++)
+        if (str_starts(guest.devices[i].name, "ubd")) {
+            char letter[2] = {(char)('a' + str_number(guest.devices[i].name + 3, NULL))};
+
+            put_all(t, "  98       0 ubd", letter, " 42 11 3402 44 0 0 0\n", NULL);
+        }
+}
+
 static void proc_text(const char *path, struct text *t)
 {
     if (str_equal(path, "version")) {
@@ -221,6 +238,10 @@ static void proc_text(const char *path, struct text *t)
     } else if (str_equal(path, "cmdline")) {
         for (char **a = guest.argv + 1; *a; a++)
             put_all(t, *a, a[1] ? " " : "\n", NULL);
+    } else if (str_equal(path, "diskstats")) {
+        put_disks(t);
+    } else if (str_equal(path, "1/exe")) { /* kernel threads have none */
+        put(t, "\177ELF");
     } else if (str_equal(path, "kallsyms")) { /* the long one */
         for (long i = 0; i < 200; i++) {
             put_number(t, 60000000 + i * 16, 16);
@@ -257,6 +278,15 @@ static void run_stack(struct request *r, const char *arg)
         stream(r, "task:init state:S stack:0 pid:1 ppid:0\nCall Trace:\n fake_guest+0x10/0x20\n");
 }
 
+/* Of patched kernels: tells what it would run. */
+static void run_exec(struct request *r, const char *arg)
+{
+    TEXT(t, 600);
+
+    put_all(&t, "ran: ", arg, "\n", NULL);
+    answer(r, 0, t.p);
+}
+
 /* ---- requests ---- */
 
 static const struct command commands[] = {
@@ -266,13 +296,14 @@ static const struct command commands[] = {
     {"help", run_help, true},        {"cad", run_cad, true},
     {"stop", run_stop, false},       {"go", run_go, true},
     {"log", run_log, true},          {"proc", run_proc, false},
-    {"stack", run_stack, true},
+    {"stack", run_stack, true},      {"exec", run_exec, false},
 };
 
 static const struct command *find_command(const char *text)
 {
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-        if (str_starts(text, commands[i].name))
+        if (str_starts(text, commands[i].name) &&
+            (commands[i].run != run_exec || guest.script.exec))
             return &commands[i];
     return NULL;
 }

@@ -25,6 +25,7 @@ static const struct {
     FLAG(ignorehalt),
     FLAG(hog),
     FLAG(probebad),
+    FLAG(exec),
     FLAG(flood),
     FLAG(output),
     WORD("outputforever", output_ms, output_ms),

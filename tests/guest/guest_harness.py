@@ -70,14 +70,16 @@ def stage_programs(folder):
     """What meson install would make, where every user can read it."""
     os.makedirs(folder + "/bin")
     os.makedirs(folder + "/libexec/umld/guest")
+    os.makedirs(folder + "/libexec/umld/compat")
     built = {}
     source = pathlib.Path(__file__).resolve().parents[2]
     for path in pathlib.Path(BUILD).glob("**/*"):
-        if path.name in LIBEXEC or (path.name in ("umld", "umlctl") and path.is_file()):
+        if path.name in LIBEXEC or (path.name in ("umld", "umlctl", "uml_mconsole") and path.is_file()):
             if "stage" not in path.parts and ".p" not in path.suffix and path.is_file():
                 built[path.name] = path
     for name in ("umld", "umlctl"):
         shutil.copy(built[name], folder + "/bin/")
+    shutil.copy(built["uml_mconsole"], folder + "/libexec/umld/compat/")
     for name in LIBEXEC:
         shutil.copy(built[name], folder + "/libexec/umld/")
     shutil.copy(source / "images/build-image", folder + "/libexec/umld/")
@@ -201,6 +203,13 @@ class Daemon:
         return [pid for pid in pids() if pid not in (os.getpid(), self.process and self.process.pid) and needle in evidence(pid)]
 
     # ---- talking with it
+
+    def uml_mconsole(self, *words):
+        """The program with the old name; its exit status and output."""
+        reply = subprocess.run([self.folder + "/p/libexec/umld/compat/uml_mconsole", *words], env=self.environment,
+                               cwd=self.files, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, timeout=LIMIT,
+                               check=False, **self.as_user())
+        return reply.returncode, reply.stdout
 
     def ctl(self, *words, check=True, data=None, timeout=LIMIT + 30, text=True):
         reply = subprocess.run([self.umlctl, *words], env=self.environment, cwd=self.files, input=data,

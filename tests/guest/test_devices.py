@@ -162,6 +162,31 @@ class Devices(unittest.TestCase):
         ask("sysrq s")
         self.assertIn("Emergency Sync", guest.log())
 
+    def test_mconsole_guards_know_the_real_kernel(self):
+        guest = self.guest("guards")
+        ask = lambda command: self.daemon.call("io.umld.Guest.Mconsole", name="guards", command=command)
+        self.assertIn("Call Trace", ask("stack 1")["text"])
+        for command, reason in (("stack 2", "kernel thread"), ("exec ls", "patched")):
+            with self.assertRaises(CallError) as caught:
+                ask(command)
+            self.assertIn(reason, caught.exception.parameters["message"])
+        self.assertEqual(ask("remove ubd0")["status"], -16)  # set up, and in use
+        self.assertEqual(ask("remove ubd7")["status"], -19)  # an empty slot
+        self.assertEqual(guest.runtime()["state"], "running")
+
+    def test_uml_mconsole_reaches_a_guest_in_its_sandbox(self):
+        self.guest("reach")
+        status, text = self.daemon.uml_mconsole("reach", "version")
+        self.assertEqual(status, 0, text)
+        self.assertRegex(text, r"^OK Linux reach 6\.")
+        self.assertGreater(len(self.daemon.uml_mconsole("reach", "proc", "vmstat")[1]), 1024)
+        self.assertEqual(self.daemon.uml_mconsole("reach", "remove", "ubd7"), (237, "ERR Device doesn't exist\n"))
+
+    def test_umlctl_mconsole_int_ends_the_kernel(self):
+        guest = self.guest("sigint")
+        self.daemon.ctl("mconsole", "sigint", "int")
+        self.assertEqual(guest.wait("exit")["exitStatus"], 1)
+
     def test_config_of_a_running_guest_counts_from_the_next_start(self):
         guest = self.guest("conf")
         self.daemon.ctl("config", "conf", "mem=96M", "ubd1r=" + self.daemon.image())

@@ -286,11 +286,11 @@ class Sandbox:
 
 
 def descriptors(pid):
-    """Names in /proc/PID/fd. One that has ended meanwhile has none; until it is reaped they are root's."""
+    """Names in /proc/PID/fd. umlinit, first in its sandbox, and who has just ended show theirs to root only."""
     try:
         return os.listdir(f"/proc/{pid}/fd")
     except OSError:
-        if status_field(pid, "State")[:1] in ("", "Z", "X"):
+        if status_field(pid, "NSpid").split()[-1:] == ["1"] or status_field(pid, "State")[:1] in ("", "Z", "X"):
             return []
         raise
 

@@ -35,7 +35,7 @@ ROOMS = {
         "mconsole",
         "schemas",
     ],
-    "cli": ["vmcore/base", "schemas"],
+    "cli": ["vmcore/base", "schemas", "mconsole/shell.h"],
     "images": [],
 }
 
@@ -44,6 +44,8 @@ LIBRARIES = {
     "sqlite3.h": r"umld/db[^/]*$",
     "jansson.h": r"(umld|cli)/",
     "event2/": r"vmcore/base/loop\.c$",
+    "histedit.h": r"mconsole/line_edit\.c$",
+    "editline/": r"mconsole/line_edit\.c$",
     "libslirp.h": r"netd/[^/]*slirp[^/]*$",
     "pcap.h": r"netd/[^/]*pcap[^/]*$",
     "pcap/": r"netd/[^/]*pcap[^/]*$",
@@ -205,15 +207,21 @@ def options_of(program):
     return options
 
 
-def check_manual(root, umlctl, umld):
-    """docs/man/umld.8 against `umld --help`; the generated umlctl(1) against the table of commands."""
-    page = re.sub(r"\\-|\\\(hy", "-", read(root, "docs/man/umld.8"))
-    documented = set(re.findall(r"--[a-z][a-z-]+", page))
-    options = options_of(umld)
+def judge_page(root, page, program):
+    """Options of a hand-written man page against those of the program's --help."""
+    text = re.sub(r"\\-|\\\(hy", "-", read(root, page))
+    documented = set(re.findall(r"--[a-z][a-z-]+", text))
+    options = options_of(program)
     for option in sorted(options - documented):
-        yield f"docs/man/umld.8: {option} is missing"
+        yield f"{page}: {option} is missing"
     for option in sorted(documented - options - {"--help", "--version"}):
-        yield f"docs/man/umld.8: umld has no {option}"
+        yield f"{page}: {os.path.basename(program)} has no {option}"
+
+
+def check_manual(root, umlctl, umld, uml_mconsole):
+    """The pages in docs/man against --help; the generated umlctl(1) against the table of commands."""
+    yield from judge_page(root, "docs/man/umld.8", umld)
+    yield from judge_page(root, "docs/man/uml_mconsole.1", uml_mconsole)
     manual = subprocess.run([umlctl, "--dump-man"], capture_output=True, text=True, timeout=30, check=False).stdout
     manual = manual.replace("\\-", "-")
     for name in re.findall(r"^\s*X\((\w+)\)", read(root, "cli/commands.h"), re.M):

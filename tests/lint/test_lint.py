@@ -40,6 +40,9 @@ def main():
     expect(1, lint.check_includes, {"umld/server.c": "#include <sqlite3.h>\n"}, "sqlite outside of db*")
     expect(0, lint.check_includes, {"umld/db_queries.c": "#include <sqlite3.h>\n"}, "sqlite inside of db*")
     expect(1, lint.check_includes, {"vmcore/guest/a.c": "#include <jansson.h>\n"}, "the core knows no JSON")
+    expect(1, lint.check_includes, {"cli/a.c": "#include <histedit.h>\n"}, "libedit outside of the line editor")
+    expect(0, lint.check_includes, {"cli/a.c": '#include "mconsole/shell.h"\n'}, "umlctl has the shell")
+    expect(1, lint.check_includes, {"cli/a.c": '#include "mconsole/lane.h"\n'}, "and not the kernel's socket")
     expect(1, lint.check_includes, {"cli/a.c": "#include <event2/event.h>\n"}, "libevent outside of the loop")
 
     long_file = "int x;\n" * (lint.MAX_FILE_LINES + 1)

@@ -12,7 +12,7 @@ struct lane_fixture fx;
 
 bool server_send_to(const struct sockaddr_un *to, const void *data, size_t len)
 {
-    return sendto(fx.server, data, len, MSG_DONTWAIT, (const struct sockaddr *)to, sizeof(*to)) ==
+    return sendto(fx.server, data, len, MSG_DONTWAIT, (const struct sockaddr *)to, fx.from_len) ==
            (ssize_t)len;
 }
 
@@ -27,14 +27,25 @@ bool server_reply(int32_t err, bool more, const char *text)
 static void on_request(int fd, um_unused unsigned ready, um_unused void *arg)
 {
     struct mconsole_request r;
-    socklen_t len = sizeof(fx.from);
-    ssize_t n;
+    union {
+        struct cmsghdr header;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct iovec iov = {&r, sizeof(r)};
+    struct msghdr message = {.msg_name = &fx.from,
+                             .msg_namelen = sizeof(fx.from),
+                             .msg_iov = &iov,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof(control)};
 
     memset(&fx.from, 0, sizeof(fx.from));
     memset(&r, 0, sizeof(r));
-    n = recvfrom(fd, &r, sizeof(r), MSG_DONTWAIT, (struct sockaddr *)&fx.from, &len);
-    if (n < 12)
+    if (recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) < 12)
         return;
+    fx.from_len = message.msg_namelen;
+    if (message.msg_controllen > 0)
+        memcpy(&fx.received_fd, CMSG_DATA(&control.header), sizeof(int));
     ck_assert_uint_eq(r.magic, MCONSOLE_MAGIC);
     snprintf(fx.last, sizeof(fx.last), "%.*s", (int)r.len, r.data);
     snprintf(fx.received + strlen(fx.received), sizeof(fx.received) - strlen(fx.received), "%s ",
@@ -71,6 +82,7 @@ void fixture_setup(void)
     fx.loop = um_loop_new();
     ck_assert_ptr_nonnull(fx.loop);
     server_open();
+    fx.received_fd = -1;
     fx.lane = mconsole_lane_new(fx.loop, fx.dir, "q", fx.target);
     ck_assert_ptr_nonnull(fx.lane);
 }
@@ -79,11 +91,12 @@ void fixture_teardown(void)
 {
     mconsole_lane_free(fx.lane);
     server_close();
+    um_fd_close(&fx.received_fd);
     um_loop_free(fx.loop);
     ck_assert(um_remove_tree(fx.dir));
 }
 
-static void on_done(enum um_code code, int32_t status, const char *text, size_t len, void *arg)
+void on_done(enum um_code code, int32_t status, const char *text, size_t len, void *arg)
 {
     struct outcome *o = &fx.outcomes[fx.done];
 
@@ -100,7 +113,7 @@ static void on_done(enum um_code code, int32_t status, const char *text, size_t 
         const char *command = fx.send_more;
 
         fx.send_more = NULL;
-        send_ok(command, 15000, false);
+        send_ok(command, 15000, 0);
     }
     if (fx.free_lane) {
         fx.free_lane = false;
@@ -109,12 +122,12 @@ static void on_done(enum um_code code, int32_t status, const char *text, size_t 
     }
 }
 
-void send_ok(const char *command, int timeout_ms, bool first)
+void send_ok(const char *command, int timeout_ms, unsigned flags)
 {
     struct um_error err = UM_ERROR_INIT;
 
     fx.in_send = true;
-    ck_assert_msg(mconsole_lane_send(fx.lane, command, timeout_ms, first, on_done,
+    ck_assert_msg(mconsole_lane_send(fx.lane, command, timeout_ms, flags, on_done,
                                      (void *)(uintptr_t)command, &err) == UM_OK,
                   "%s", err.message);
     fx.in_send = false;

@@ -31,7 +31,9 @@ struct lane_fixture {
     int requests, want_requests;
     char last[MCONSOLE_DATA_MAX + 1]; /* last command received */
     struct sockaddr_un from;          /* where it came from */
-    char received[1024];              /* all of them, blank separated */
+    socklen_t from_len;
+    int received_fd;     /* that came along, or -1 */
+    char received[1024]; /* all of them, blank separated */
     struct outcome outcomes[OUTCOME_MAX];
     int done, want_done;
     bool free_lane, in_send; /* free the lane in the next callback */
@@ -45,7 +47,9 @@ void fixture_teardown(void);
 void server_open(void);
 void server_close(void); /* as a kernel that dies: the path stays */
 
-void send_ok(const char *command, int timeout_ms, bool first);
+/* What the lane is to call: records the outcome. */
+void on_done(enum um_code code, int32_t status, const char *text, size_t len, void *arg);
+void send_ok(const char *command, int timeout_ms, unsigned flags);
 void run_until_done(int count);
 void run_until_requests(int count);
 

@@ -57,7 +57,7 @@ static int run(const char *dir, const char *target, const char *command, int tim
 
     if (!lane)
         return 1;
-    if (mconsole_lane_send(lane, command, timeout_ms, false, on_done, &o, &err) != UM_OK)
+    if (mconsole_lane_send(lane, command, timeout_ms, 0, on_done, &o, &err) != UM_OK)
         o.code = complain(&err) ? err.code : UM_OK;
     else
         um_loop_run(o.loop);

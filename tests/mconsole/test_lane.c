@@ -23,7 +23,7 @@ START_TEST(commands_are_answered_in_order)
     static const char *const commands[] = {"a", "b", "c", "d", "e"};
 
     for (int i = 0; i < 5; i++)
-        send_ok(commands[i], 15000, false);
+        send_ok(commands[i], 15000, 0);
     run_until_done(5);
     ck_assert_str_eq(fx.received, "a b c d e ");
     for (int i = 0; i < 5; i++) {
@@ -37,8 +37,8 @@ END_TEST
 START_TEST(only_one_request_is_outstanding)
 {
     fx.hold = true;
-    send_ok("a", 15000, false);
-    send_ok("b", 15000, false);
+    send_ok("a", 15000, 0);
+    send_ok("b", 15000, 0);
     run_until_requests(1);
     ck_assert(server_reply(0, true, "one"));
     ck_assert_int_eq(fx.requests, 1);
@@ -52,12 +52,12 @@ END_TEST
 START_TEST(a_first_request_goes_before_those_waiting)
 {
     fx.hold = true;
-    send_ok("a", 15000, false);
+    send_ok("a", 15000, 0);
     run_until_requests(1);
     fx.hold = false;
-    send_ok("b", 15000, false);
-    send_ok("c", 15000, false);
-    send_ok("d", 15000, true);
+    send_ok("b", 15000, 0);
+    send_ok("c", 15000, 0);
+    send_ok("d", 15000, MCONSOLE_FIRST);
     ck_assert(server_reply(0, false, "a"));
     run_until_done(4);
     ck_assert_str_eq(fx.received, "a d b c ");
@@ -67,7 +67,7 @@ END_TEST
 START_TEST(the_error_of_the_first_part_is_the_status)
 {
     fx.hold = true;
-    send_ok("config ubd0=x", 15000, false);
+    send_ok("config ubd0=x", 15000, 0);
     run_until_requests(1);
     ck_assert(server_reply(-16, true, "Device is "));
     ck_assert(server_reply(0, false, "already configured"));
@@ -106,7 +106,7 @@ static void stream_parts(int parts)
 START_TEST(a_reply_longer_than_the_queue_is_read_while_it_comes)
 {
     fx.hold = true;
-    send_ok("proc long", 15000, false);
+    send_ok("proc long", 15000, 0);
     run_until_requests(1);
     stream_parts(401);
     run_until_done(1);
@@ -119,7 +119,7 @@ END_TEST
 START_TEST(an_endless_reply_is_cut_and_its_rest_is_not_the_next_answer)
 {
     fx.hold = true;
-    send_ok("proc endless", 15000, false);
+    send_ok("proc endless", 15000, 0);
     run_until_requests(1);
     stream_parts(1000000);
     run_until_done(1);
@@ -127,7 +127,7 @@ START_TEST(an_endless_reply_is_cut_and_its_rest_is_not_the_next_answer)
     ck_assert_int_eq(fx.outcomes[0].code, UM_E_NO_RESOURCES);
     ck_assert_ptr_nonnull(strstr(fx.outcomes[0].text, "longer than 262144 bytes"));
     fx.hold = false;
-    send_ok("version", 15000, false);
+    send_ok("version", 15000, 0);
     run_until_done(2);
     ck_assert_str_eq(fx.outcomes[1].text, "version");
 }
@@ -138,17 +138,17 @@ START_TEST(the_seventeenth_waiting_request_is_refused_as_busy)
     struct um_error err = UM_ERROR_INIT;
 
     fx.hold = true;
-    send_ok("in flight", 15000, false);
+    send_ok("in flight", 15000, 0);
     run_until_requests(1);
     for (int i = 0; i < MCONSOLE_LANE_QUEUE_MAX; i++)
-        send_ok("waiting", 15000, i % 2);
+        send_ok("waiting", 15000, i % 2 ? MCONSOLE_FIRST : 0);
     ck_assert_int_eq(mconsole_lane_send(fx.lane, "one more", 0, true, ignore, NULL, &err),
                      UM_E_BUSY);
     ck_assert(err.retryable);
     fx.hold = false;
     ck_assert(server_reply(0, false, ""));
     run_until_done(1 + MCONSOLE_LANE_QUEUE_MAX);
-    send_ok("now", 15000, false);
+    send_ok("now", 15000, 0);
     run_until_done(2 + MCONSOLE_LANE_QUEUE_MAX);
 }
 END_TEST
@@ -158,13 +158,13 @@ START_TEST(empty_and_overlong_commands_are_refused)
     struct um_error err = UM_ERROR_INIT;
     char text[520];
 
-    ck_assert_int_eq(mconsole_lane_send(fx.lane, "", 0, false, ignore, NULL, &err), UM_E_INVALID);
+    ck_assert_int_eq(mconsole_lane_send(fx.lane, "", 0, 0, ignore, NULL, &err), UM_E_INVALID);
     memset(text, 'x', sizeof(text));
     text[512] = '\0';
-    ck_assert_int_eq(mconsole_lane_send(fx.lane, text, 0, false, ignore, NULL, &err), UM_E_INVALID);
-    ck_assert_int_eq(mconsole_lane_send(fx.lane, text, 0, false, ignore, NULL, NULL), UM_E_INVALID);
+    ck_assert_int_eq(mconsole_lane_send(fx.lane, text, 0, 0, ignore, NULL, &err), UM_E_INVALID);
+    ck_assert_int_eq(mconsole_lane_send(fx.lane, text, 0, 0, ignore, NULL, NULL), UM_E_INVALID);
     text[511] = '\0';
-    send_ok(text, 15000, false);
+    send_ok(text, 15000, 0);
     run_until_done(1);
     ck_assert_uint_eq(fx.outcomes[0].len, 511);
 }
@@ -173,7 +173,7 @@ END_TEST
 START_TEST(a_callback_may_send_again)
 {
     fx.send_more = "second";
-    send_ok("first", 15000, false);
+    send_ok("first", 15000, 0);
     run_until_done(2);
     ck_assert_str_eq(fx.received, "first second ");
 }
@@ -182,10 +182,10 @@ END_TEST
 START_TEST(a_lane_may_be_freed_in_its_callback)
 {
     fx.hold = true;
-    send_ok("a", 15000, false);
+    send_ok("a", 15000, 0);
     run_until_requests(1);
-    send_ok("b", 15000, false);
-    send_ok("c", 15000, false);
+    send_ok("b", 15000, 0);
+    send_ok("c", 15000, 0);
     ck_assert(server_reply(0, false, "done"));
     ck_assert(server_reply(0, false, "surplus")); /* still in the queue when the lane goes */
     fx.free_lane = true;
@@ -199,8 +199,8 @@ END_TEST
 START_TEST(freeing_answers_everything_once_and_removes_the_name)
 {
     fx.hold = true;
-    send_ok("a", 15000, false);
-    send_ok("b", 15000, false);
+    send_ok("a", 15000, 0);
+    send_ok("b", 15000, 0);
     run_until_requests(1);
     ck_assert_int_eq(access(fx.from.sun_path, F_OK), 0);
     mconsole_lane_free(fx.lane);
@@ -229,7 +229,7 @@ START_TEST(nothing_is_opened_before_the_first_request)
     struct stat st;
 
     ck_assert_int_eq(count_entries(), 1); /* the kernel's socket */
-    send_ok("a", 15000, false);
+    send_ok("a", 15000, 0);
     ck_assert_int_eq(count_entries(), 1);
     run_until_done(1);
     ck_assert_int_eq(count_entries(), 2);
@@ -270,7 +270,7 @@ START_TEST(sockets_of_an_earlier_daemon_are_removed_and_their_numbers_not_used)
     ck_assert(um_file_replace(file, "x", 1, 0600, NULL) == UM_OK);
     snprintf(file, sizeof(file), "%s/q8", fx.dir);
     ck_assert_int_eq(symlink("c7", file), 0);
-    send_ok("a", 15000, false);
+    send_ok("a", 15000, 0);
     run_until_done(1);
     ck_assert(!exists("q0") && !exists("q3000000"));
     ck_assert(exists("q5x") && exists("c7") && exists("q6") && exists("q8"));
@@ -284,7 +284,7 @@ START_TEST(only_the_kernel_can_answer)
     um_autofd stranger = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
     fx.hold = true;
-    send_ok("a", 15000, false);
+    send_ok("a", 15000, 0);
     run_until_requests(1);
     ck_assert_int_eq(
         sendto(stranger, &forged, 17, MSG_DONTWAIT, (struct sockaddr *)&fx.from, sizeof(fx.from)),
@@ -293,6 +293,60 @@ START_TEST(only_the_kernel_can_answer)
     ck_assert(server_reply(0, false, "true"));
     run_until_done(1);
     ck_assert_str_eq(fx.outcomes[0].text, "true");
+}
+END_TEST
+
+START_TEST(a_peek_is_decided_by_the_first_part_and_its_rest_finds_no_address)
+{
+    fx.hold = true;
+    send_ok("proc 1/exe", 15000, MCONSOLE_PEEK);
+    run_until_requests(1);
+    ck_assert(server_reply(0, true, "\n"));
+    run_until_done(1);
+    ck_assert_int_eq(fx.outcomes[0].code, UM_OK);
+    ck_assert_str_eq(fx.outcomes[0].text, "\n");
+    ck_assert(!server_reply(0, true, "ELF"));
+    send_ok("proc 2/exe", 15000, MCONSOLE_PEEK);
+    run_until_requests(2);
+    ck_assert(server_reply(1, false, "Failed to open file"));
+    run_until_done(2);
+    ck_assert_int_eq(fx.outcomes[1].code, UM_E_GUEST_ERROR);
+    ck_assert_int_eq(fx.outcomes[1].status, 1);
+}
+END_TEST
+
+START_TEST(a_descriptor_goes_along_with_its_command)
+{
+    struct stat sent, received;
+
+    ck_assert(mconsole_lane_send_fd(fx.lane, "umlfs 3", fx.server, 15000, on_done, NULL, NULL) ==
+              UM_OK);
+    run_until_done(1);
+    ck_assert_str_eq(fx.last, "umlfs 3");
+    ck_assert_int_eq(fstat(fx.server, &sent), 0);
+    ck_assert_int_eq(fstat(fx.received_fd, &received), 0);
+    ck_assert_uint_eq(sent.st_ino, received.st_ino);
+}
+END_TEST
+
+START_TEST(without_a_directory_the_address_is_abstract_and_nothing_is_left_behind)
+{
+    char link[96], path[160];
+
+    /* the user's own way to the socket may lead through a link */
+    snprintf(link, sizeof(link), "%s/link", fx.dir);
+    snprintf(path, sizeof(path), "%s/mconsole", link);
+    ck_assert_int_eq(symlink(fx.dir, link), 0);
+    mconsole_lane_free(fx.lane);
+    fx.lane = mconsole_lane_new(fx.loop, NULL, "q", path);
+    ck_assert_ptr_nonnull(fx.lane);
+    send_ok("version", 15000, 0);
+    run_until_done(1);
+    ck_assert_int_eq(fx.outcomes[0].code, UM_OK);
+    ck_assert_str_eq(fx.outcomes[0].text, "version");
+    ck_assert_int_eq(fx.from.sun_path[0], '\0');
+    ck_assert_uint_gt(fx.from_len, sizeof(fx.from.sun_family));
+    ck_assert(!exists("q0"));
 }
 END_TEST
 
@@ -320,6 +374,9 @@ int main(void)
     tcase_add_test(tc, nothing_is_opened_before_the_first_request);
     tcase_add_test(tc, sockets_of_an_earlier_daemon_are_removed_and_their_numbers_not_used);
     tcase_add_test(tc, only_the_kernel_can_answer);
+    tcase_add_test(tc, a_peek_is_decided_by_the_first_part_and_its_rest_finds_no_address);
+    tcase_add_test(tc, a_descriptor_goes_along_with_its_command);
+    tcase_add_test(tc, without_a_directory_the_address_is_abstract_and_nothing_is_left_behind);
     srunner_run_all(r, CK_ENV);
     failed = srunner_ntests_failed(r);
     srunner_free(r);

@@ -24,7 +24,7 @@ static void works_again(void)
     int before = fx.done;
 
     fx.hold = false;
-    send_ok("version", 15000, false);
+    send_ok("version", 15000, 0);
     run_until_done(before + 1);
     expect(before, UM_OK, "version");
 }
@@ -34,13 +34,13 @@ START_TEST(a_late_reply_finds_no_address)
     struct sockaddr_un old;
 
     fx.hold = true;
-    send_ok("slow", 60, false);
+    send_ok("slow", 60, 0);
     run_until_done(1);
     expect(0, UM_E_UNRESPONSIVE, "did not answer within 60 ms");
     old = fx.from;
     ck_assert(!server_reply(0, false, "late"));
     ck_assert_int_eq(errno, ENOENT);
-    send_ok("next", 15000, false);
+    send_ok("next", 15000, 0);
     run_until_requests(2);
     ck_assert_str_ne(fx.from.sun_path, old.sun_path);
     ck_assert(!server_send_to(&old, "late again", 10));
@@ -53,8 +53,8 @@ END_TEST
 START_TEST(those_waiting_behind_a_timeout_are_sent)
 {
     fx.hold = true;
-    send_ok("slow", 60, false);
-    send_ok("b", 15000, false);
+    send_ok("slow", 60, 0);
+    send_ok("b", 15000, 0);
     run_until_done(1);
     run_until_requests(2);
     ck_assert_str_eq(fx.last, "b");
@@ -67,7 +67,7 @@ END_TEST
 START_TEST(a_reply_that_breaks_off_is_no_answer)
 {
     fx.hold = true;
-    send_ok("stack 1", 1000, false);
+    send_ok("stack 1", 1000, 0);
     run_until_requests(1);
     ck_assert(server_reply(0, true, "half"));
     run_until_done(1);
@@ -91,7 +91,7 @@ START_TEST(a_malformed_reply_ends_the_conversation)
     char data[600] = "";
 
     fx.hold = true;
-    send_ok("a", 15000, false);
+    send_ok("a", 15000, 0);
     run_until_requests(1);
     old = fx.from;
     memcpy(data + 8, &malformed[_i].said, 4);
@@ -105,13 +105,13 @@ END_TEST
 
 START_TEST(replies_nobody_waits_for_are_discarded)
 {
-    send_ok("a", 15000, false);
+    send_ok("a", 15000, 0);
     run_until_done(1);
     for (int i = 0; i < 5; i++)
         ck_assert(server_reply(1, i % 2, "unasked"));
     ck_assert(server_send_to(&fx.from, "bad", 3));
     fx.hold = true;
-    send_ok("b", 15000, false);
+    send_ok("b", 15000, 0);
     run_until_requests(2);
     ck_assert(server_reply(0, false, "asked"));
     run_until_done(2);
@@ -122,11 +122,11 @@ END_TEST
 START_TEST(a_missing_or_dead_socket_means_not_running)
 {
     server_close();
-    send_ok("dead", 15000, false);
+    send_ok("dead", 15000, 0);
     run_until_done(1);
     expect(0, UM_E_NOT_RUNNING, "no kernel listens");
     unlink(fx.target);
-    send_ok("missing", 15000, false);
+    send_ok("missing", 15000, 0);
     run_until_done(2);
     expect(1, UM_E_NOT_RUNNING, "no kernel listens");
     server_open();
@@ -141,7 +141,7 @@ START_TEST(a_symlink_in_place_of_the_socket_is_refused)
     snprintf(real, sizeof(real), "%s/elsewhere", fx.dir);
     ck_assert_int_eq(rename(fx.target, real), 0);
     ck_assert_int_eq(symlink("elsewhere", fx.target), 0);
-    send_ok("a", 15000, false);
+    send_ok("a", 15000, 0);
     run_until_done(1);
     expect(0, UM_E_NOT_RUNNING, "symbolic link");
     ck_assert_int_eq(fx.requests, 0);
@@ -161,7 +161,7 @@ START_TEST(a_symlinked_umid_directory_is_refused)
     snprintf(fx.target, sizeof(fx.target), "%s/uml/mconsole", fx.dir);
     server_open();
     fx.lane = mconsole_lane_new(fx.loop, fx.dir, "q", fx.target);
-    send_ok("a", 15000, false);
+    send_ok("a", 15000, 0);
     run_until_done(1);
     expect(0, UM_E_NOT_RUNNING, "symbolic link");
     ck_assert_int_eq(unlink(link), 0);
@@ -174,12 +174,12 @@ START_TEST(a_file_or_directory_in_place_of_the_socket_is_refused)
 {
     ck_assert_int_eq(unlink(fx.target), 0);
     ck_assert(um_file_replace(fx.target, "x", 1, 0600, NULL) == UM_OK);
-    send_ok("a", 15000, false);
+    send_ok("a", 15000, 0);
     run_until_done(1);
     expect(0, UM_E_NOT_RUNNING, "not a kernel's socket");
     unlink(fx.target);
     ck_assert_int_eq(mkdir(fx.target, 0700), 0);
-    send_ok("b", 15000, false);
+    send_ok("b", 15000, 0);
     run_until_done(2);
     expect(1, UM_E_NOT_RUNNING, "not a kernel's socket");
 }
@@ -198,7 +198,7 @@ START_TEST(a_rebooted_kernel_is_found_without_a_reset)
     reboot();
     works_again();
     server_close();
-    send_ok("dead", 15000, false);
+    send_ok("dead", 15000, 0);
     run_until_done(3);
     expect(2, UM_E_NOT_RUNNING, "no kernel listens");
 }
@@ -207,8 +207,8 @@ END_TEST
 START_TEST(a_reset_ends_the_request_the_old_kernel_took_away)
 {
     fx.hold = true;
-    send_ok("a", 15000, false);
-    send_ok("b", 15000, false);
+    send_ok("a", 15000, 0);
+    send_ok("b", 15000, 0);
     run_until_requests(1);
     reboot();
     fx.hold = false;
@@ -224,7 +224,7 @@ START_TEST(a_reset_spares_a_request_that_went_to_the_new_kernel)
 {
     mconsole_lane_reset(fx.lane); /* nothing open yet */
     fx.hold = true;
-    send_ok("a", 15000, false);
+    send_ok("a", 15000, 0);
     run_until_requests(1);
     mconsole_lane_reset(fx.lane);
     ck_assert(server_reply(0, false, "answer"));
@@ -256,7 +256,7 @@ START_TEST(a_full_queue_is_waited_for)
     struct um_timer *t = um_timer_new(fx.loop, start_reading, NULL);
 
     fill_queue();
-    send_ok("patience", 15000, false);
+    send_ok("patience", 15000, 0);
     um_timer_arm(t, 50000000);
     run_until_done(1);
     um_timer_free(t);
@@ -267,7 +267,7 @@ END_TEST
 START_TEST(a_queue_that_stays_full_is_a_timeout)
 {
     fill_queue();
-    send_ok("a", 60, false);
+    send_ok("a", 60, 0);
     run_until_done(1);
     expect(0, UM_E_UNRESPONSIVE, "did not take the command within 60 ms");
     start_reading(NULL);
@@ -285,7 +285,7 @@ START_TEST(a_kernel_that_dies_with_a_full_queue_is_noticed)
     struct um_timer *t;
 
     fill_queue();
-    send_ok("a", 15000, false);
+    send_ok("a", 15000, 0);
     t = um_timer_new(fx.loop, die, NULL);
     um_timer_arm(t, 50000000);
     run_until_done(1);
@@ -300,7 +300,7 @@ START_TEST(names_a_hostile_guest_occupies_are_passed_over)
     char path[128];
 
     fx.hold = true;
-    send_ok("a", 60, false);
+    send_ok("a", 60, 0);
     run_until_done(1);
     ck_assert_int_eq(sscanf(strrchr(fx.from.sun_path, '/'), "/q%u", &number), 1);
     for (unsigned i = 1; i <= 10; i++) {
@@ -314,9 +314,9 @@ START_TEST(names_a_hostile_guest_occupies_are_passed_over)
         ck_assert_int_eq(symlink("/nowhere", path), 0);
     }
     fx.hold = true;
-    send_ok("b", 60, false);
+    send_ok("b", 60, 0);
     run_until_done(3);
-    send_ok("c", 15000, false);
+    send_ok("c", 15000, 0);
     run_until_done(4);
     expect(3, UM_E_NO_RESOURCES, "names");
 }
@@ -334,7 +334,7 @@ START_TEST(a_directory_too_deep_for_a_socket_is_said_so)
     deep[110] = '\0';
     ck_assert_int_eq(mkdir(deep, 0700), 0);
     fx.lane = mconsole_lane_new(fx.loop, deep, "q", fx.target);
-    send_ok("a", 15000, false);
+    send_ok("a", 15000, 0);
     run_until_done(1);
     expect(0, UM_E_INVALID, "107 bytes");
 }

@@ -48,11 +48,11 @@ def make_image(directory):
     return f"{directory}/fs"
 
 
-def boot(*words):
+def boot(*words, disk="ubd0rd", root="98:0"):
     env = {"PATH": "/usr/bin:/bin", "HOME": "/tmp"}
     if os.environ.get("UMLGUARD"):
         env["LD_PRELOAD"] = os.environ["UMLGUARD"]
-    guest = Guest(TOOL, KERNEL, "con=null", "ssl=null", "mem=64M", f"ubd0rd={IMAGE}", "root=98:0",
+    guest = Guest(TOOL, KERNEL, "con=null", "ssl=null", "mem=64M", f"{disk}={IMAGE}", f"root={root}",
                   "ro", "init=/init", "console=tty0", *words, prefix=("setarch", "-R"), env=env)
     return guest
 

@@ -141,7 +141,7 @@ START_TEST(notification_sizes_are_checked)
 }
 END_TEST
 
-START_TEST(socket_and_panic_lose_their_nul_and_user_keeps_all)
+START_TEST(m16_socket_and_panic_lose_their_nul_and_user_keeps_all)
 {
     struct mconsole_notify n;
     unsigned char buf[600];
@@ -173,7 +173,7 @@ START_TEST(a_full_user_notification_is_nul_terminated)
 }
 END_TEST
 
-START_TEST(debians_watchdog_says_hang_in_24_bytes)
+START_TEST(m16_debians_watchdog_says_hang_in_24_bytes)
 {
     /* Debian uml_watchdog on x86-64: u64 magic, u32 version, u32 type, u32 len, u32 padding */
     uint32_t hang[6] = {0xcafebabe, 0, 2, 2, 0, 0};
@@ -249,9 +249,9 @@ int main(void)
     tcase_add_test(tc, a_reply_is_decoded_with_a_negative_error);
     tcase_add_loop_test(tc, reply_sizes_are_checked, 0, UM_ARRAY_LEN(reply_sizes));
     tcase_add_loop_test(tc, notification_sizes_are_checked, 0, UM_ARRAY_LEN(notify_sizes));
-    tcase_add_test(tc, socket_and_panic_lose_their_nul_and_user_keeps_all);
+    tcase_add_test(tc, m16_socket_and_panic_lose_their_nul_and_user_keeps_all);
     tcase_add_test(tc, a_full_user_notification_is_nul_terminated);
-    tcase_add_test(tc, debians_watchdog_says_hang_in_24_bytes);
+    tcase_add_test(tc, m16_debians_watchdog_says_hang_in_24_bytes);
     tcase_add_test(tc, parts_lose_one_nul_each_and_the_first_error_counts);
     tcase_add_test(tc, a_joined_reply_stops_at_its_cap);
     srunner_run_all(r, CK_ENV);

@@ -162,6 +162,25 @@ bool um_str_starts(const char *s, const char *prefix)
     return strncmp(s, prefix, strlen(prefix)) == 0;
 }
 
+const char *um_str_clean(const char *s, char *buf, size_t size)
+{
+    size_t n = 0;
+
+    for (; *s && n + 1 < size; s++) {
+        unsigned char c = (unsigned char)*s;
+        bool control = (c < 0x20 && c != '\n' && c != '\t') || c == 0x7f;
+
+        /* C1 controls in UTF-8: U+0080..U+009F are c2 80 .. c2 9f. */
+        if (c == 0xc2 && (unsigned char)s[1] >= 0x80 && (unsigned char)s[1] <= 0x9f) {
+            s++;
+            control = true;
+        }
+        buf[n++] = control ? '?' : *s;
+    }
+    buf[n] = '\0';
+    return buf;
+}
+
 void um_str_make_plain(char *text, size_t len)
 {
     for (size_t i = 0; i < len; i++)

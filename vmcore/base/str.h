@@ -52,6 +52,12 @@ void um_strp_free(char **s); /* for um_cleanup() */
 
 bool um_str_starts(const char *s, const char *prefix) um_nonnull(1, 2);
 
+/*
+ * Copy without control characters: guests write part of what is shown, and must not be able to
+ * send escape sequences to a terminal. Newlines and tabs stay. Returns buf.
+ */
+const char *um_str_clean(const char *s, char *buf, size_t size) um_nonnull(1, 2);
+
 /* Everything but printable ASCII and line feeds becomes '?': for text from guests. */
 void um_str_make_plain(char *text, size_t len) um_nonnull(1);
 

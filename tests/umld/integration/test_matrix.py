@@ -35,6 +35,7 @@ class Sample:
     other: dict = field(default_factory=dict)  # what makes it another call
     twice: str = GOAL  # or the error of the second
     count: object = None  # a function of the case and the parameters: how often it happened, by another witness
+    settle: object = lambda case, params: None  # what follows the call by itself has happened
 
 
 def stopped(case, name):
@@ -100,6 +101,21 @@ def typed(case, params):
     return case.printed(params["name"], "fake: marker").count("fake: hello")
 
 
+def ended(case, params):
+    """Without a debugger SIGINT is a kernel's end."""
+    case.wait(params["name"], "exit")
+
+
+def no_jobs(case, params):
+    harness.until(lambda: not case.call("Job.List", active=True)["jobs"], what="the end of the job")
+
+
+def another_daemon(case, params):
+    """The one that was asked to end has done so, and another serves."""
+    case.assertEqual(case.daemon.process.wait(timeout=harness.LIMIT), 0)
+    case.daemon.start()
+
+
 SAMPLES = {
     "Console.Resize": Sample(with_(running, device="con0", rows=30, columns=100), {"rows": 31}, SAME),
     "Console.Send": Sample(with_(running, data="hello\n"), {"data": "other\n"}, SAME, typed),
@@ -109,6 +125,7 @@ SAMPLES = {
     "Guest.Remove": Sample(stopped, {"force": True}),
     "Guest.Start": Sample(stopped, {"wait": "kernel"}),
     "Guest.Stop": Sample(running, {"force": True}),
+    "Guest.Interrupt": Sample(running, {"name": "another"}, "NotRunning", settle=ended),
     "Guest.Kill": Sample(running, {"name": "another"}),
     "Guest.Reboot": Sample(running, {"timeoutMs": 50000}, AGAIN),
     "Guest.Pause": Sample(running, {"name": "another"}),
@@ -117,13 +134,13 @@ SAMPLES = {
     "Guest.ResetFailed": Sample(failed, {"name": "another"}),
     "Image.Build": Sample(lambda case, name: {"kind": "busybox", "name": name}, {"replace": True}),
     "Image.Remove": Sample(image, {"name": "another"}),
-    "Job.Cancel": Sample(building, {"id": "999"}),
+    "Job.Cancel": Sample(building, {"id": "999"}, settle=no_jobs),
     "Kernel.Probe": Sample(lambda case, name: {"kernel": "fake"}, {"kernel": "another"}, AGAIN),
     "Kernel.Add": Sample(kernel_file, {"name": "another"}),
     "Kernel.Remove": Sample(kernel, {"name": "another"}),
     "Server.SetLogLevel": Sample(lambda case, name: {"level": "debug"}, {"level": "error"}),
     "Server.Set": Sample(lambda case, name: {"name": "parallel-boots", "value": "3"}, {"value": "4"}),
-    "Server.Shutdown": Sample(lambda case, name: {}, None, AGAIN),
+    "Server.Shutdown": Sample(lambda case, name: {}, None, AGAIN, settle=another_daemon),
 }
 
 
@@ -152,32 +169,22 @@ class Matrix(Case):
                                        sorted(harness.descendants(self.daemon.process.pid)))
         return harness.until(steady, what="a quiet database")
 
-    def again(self, method):
-        """A daemon that was asked to end has done so, and another serves."""
-        if method == "Server.Shutdown":
-            self.assertEqual(self.daemon.process.wait(timeout=harness.LIMIT), 0)
-            self.daemon.start()
-
     def check_twice(self, method, sample, params):
         first = self.call(method, **params)
-        self.again(method)
+        sample.settle(self, params)
         if sample.twice not in (GOAL, AGAIN, SAME):
             self.fails(sample.twice, method, **params)
             return
-        if method == "Job.Cancel":
-            harness.until(lambda: not self.call("Job.List", active=True)["jobs"], what="the end of the job")
         second = self.call(method, **params)
         if sample.twice == GOAL:
             self.assertEqual((first["changed"], second["changed"]), (True, False))
         elif sample.twice == SAME:
             self.assertEqual(first, second)
-        self.again(method)
+        sample.settle(self, params)
 
     def check_request_id(self, method, sample, params):
         first = self.call(method, requestId="r", **params)
-        self.again(method)
-        if method == "Job.Cancel":
-            harness.until(lambda: not self.call("Job.List", active=True)["jobs"], what="the end of the job")
+        sample.settle(self, params)
         before = self.happened()
         self.assertEqual(self.call(method, requestId="r", **params), first)
         self.assertEqual(self.happened(), before, "the repeat did something")
@@ -208,7 +215,7 @@ class Matrix(Case):
         # Not remembered either: the real one with that id is run, and did what was foretold.
         real = self.call(method, requestId="d", **params)
         self.assertEqual(reply.get("changed"), real.get("changed"))
-        self.again(method)
+        sample.settle(self, params)
 
 
 class Rows(unittest.TestCase):

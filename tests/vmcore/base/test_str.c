@@ -179,10 +179,25 @@ START_TEST(malformed_records_stop_before_the_end)
 }
 END_TEST
 
+START_TEST(control_characters_are_replaced)
+{
+    char buf[64];
+
+    ck_assert_str_eq(um_str_clean("a\x1b[1m\x7f\r\n\tz", buf, sizeof(buf)), "a?[1m??\n\tz");
+    ck_assert_str_eq(um_str_clean("\xc2\x9b"
+                                  "1m \xc3\xa4",
+                                  buf, sizeof(buf)),
+                     "?1m \xc3\xa4");
+    ck_assert_str_eq(um_str_clean("abcdef", buf, 4), "abc");
+    ck_assert_str_eq(um_str_clean("\xc2", buf, sizeof(buf)), "\xc2");
+}
+END_TEST
+
 static const struct suite_test tests[] = {
     {&buffer_grows_consumes_and_is_taken, 0},    {&string_list_copies_and_is_terminated, 0},
     {&integers_are_read_whole_or_not_at_all, 0}, {&sizes_read_back_what_was_written, 0},
     {&names_cannot_leave_their_directory, 0},    {&paths_are_joined_and_dots_removed, 0},
     {&records_keep_order_and_long_values, 0},    {&malformed_records_stop_before_the_end, 0},
+    {&control_characters_are_replaced, 0},
 };
 SUITE_MAIN("str", tests)
