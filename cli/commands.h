@@ -24,6 +24,8 @@
     X(run)                                                                                         \
     X(config)                                                                                      \
     X(mconsole)                                                                                    \
+    X(sysrq)                                                                                       \
+    X(cad)                                                                                         \
     X(console)                                                                                     \
     X(logs)                                                                                        \
     X(kernel_list)                                                                                 \
