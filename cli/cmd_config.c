@@ -87,19 +87,20 @@ static int run(struct cli *cli, const struct args *args)
 }
 
 static const struct option_row options[] = {
-    {"unset", 'u', "DEVICE", NULL, "take a device away; may be repeated"},
+    {"unset", 'u', "WORD", NULL, "take a device or a limit away; may be repeated"},
     SELECT_ONE_OPTIONS,
     {NULL, 0, NULL, NULL, NULL},
 };
 
 const struct command command_config = {
     .name = "config",
-    .usage = "GUEST [DEVICE | DEVICE=SPEC ...] [--unset DEVICE]",
+    .usage = "GUEST [DEVICE | DEVICE=SPEC ...] [--unset WORD]",
     .summary = "Show or change a guest's devices and keys",
     .details = "Words are those of create. A running guest takes a change at its next start.\n"
                "GUEST may be several: names and patterns joined by commas.\n"
                "Example:\n"
-               "  umlctl config web mem=256M con1=pts --unset ubd1",
+               "  umlctl config web mem=256M con1=pts --unset ubd1\n"
+               "  umlctl config web limit:cpu=50% --unset limit:io",
     .group = GROUP_DEVICES,
     .words = WORDS_GUEST,
     .changes = CHANGES_GUEST,

@@ -29,18 +29,26 @@ static const char *kernel_of(const json_t *definition, const json_t *runtime)
     return slash ? slash + 1 : kernel;
 }
 
+static const char *ready_or_worse(const json_t *runtime)
+{
+    if (strcmp(text_get(runtime, "watch", ""), "hung") == 0)
+        return "hung";
+    if (strcmp(text_get(runtime, "health", ""), "failing") == 0)
+        return "failing";
+    return text_bool(runtime, "ready", false) ? "yes" : "no";
+}
+
 static void add_guest(struct table *t, const json_t *guest)
 {
     const json_t *d = json_object_get(guest, "definition"), *r = json_object_get(guest, "runtime");
     const char *state = text_get(r, "state", "?");
-    bool ready = text_bool(r, "ready", false);
     int64_t uptime = show_uptime(r);
     char text[32];
 
     table_add(t, text_get(d, "name", "?"));
     table_add(t, state);
     table_color(t, table_state_color(state));
-    table_add(t, ready ? "yes" : "no");
+    table_add(t, ready_or_worse(r));
     snprintf(text, sizeof(text), "%lld", (long long)text_int(r, "pid", 0));
     table_add(t, text_has(r, "pid") ? text : NULL);
     snprintf(text, sizeof(text), "%lld", (long long)text_int(r, "bootNumber", 0));

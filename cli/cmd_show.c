@@ -53,16 +53,28 @@ static void time_field(const json_t *o, const char *key, const char *name)
         field(name, text_when(text_get(o, key, NULL), text, sizeof(text)));
 }
 
-void show_definition(const json_t *d)
+static void member_fields(json_t *members, const char *name)
 {
     const char *key;
     const json_t *v;
+    char text[1024];
+
+    json_object_foreach(members, key, v)
+    {
+        snprintf(text, sizeof(text), "%s=%s", key, json_string_value(v));
+        field(name, text);
+    }
+}
+
+void show_definition(const json_t *d)
+{
     char text[1024];
 
     field("kernel", text_get(d, "kernel", NULL));
     list_field("devices", json_object_get(d, "devices"));
     list_field("cmdline", json_object_get(d, "cmdline"));
     field("restart", text_get(d, "restart", NULL));
+    field("hang", text_get(d, "hang", NULL));
     snprintf(text, sizeof(text), "%s%s%s", text_get(d, "ready", ""),
              text_has(d, "readyPattern") ? ": " : "", text_get(d, "readyPattern", ""));
     field("ready", text_has(d, "ready") ? text : NULL);
@@ -71,21 +83,23 @@ void show_definition(const json_t *d)
     bool_field(d, "sandbox");
     bool_field(d, "pinned");
     int_field(d, "owner", "owner");
-    json_object_foreach(json_object_get(d, "labels"), key, v)
-    {
-        snprintf(text, sizeof(text), "%s=%s", key, json_string_value(v));
-        field("label", text);
-    }
+    member_fields(json_object_get(d, "limits"), "limit");
+    member_fields(json_object_get(d, "labels"), "label");
 }
 
 const char *show_state(const json_t *r, char *buf, size_t size)
 {
-    const char *state = text_get(r, "state", "?"), *cause = text_get(r, "cause", "");
-    bool ready = text_bool(r, "ready", false);
-    bool down = !text_has(r, "pid");
+    const char *state = text_get(r, "state", "?"), *cause = text_get(r, "cause", ""),
+               *failing = text_get(r, "healthText", "");
+    bool ready = text_bool(r, "ready", false), hung = strcmp(text_get(r, "watch", ""), "hung") == 0;
+    bool ill = strcmp(text_get(r, "health", ""), "failing") == 0, down = !text_has(r, "pid");
 
-    snprintf(buf, size, "%s%s%s%s", state, ready ? ", ready" : "", down && cause[0] ? ": " : "",
-             down ? cause : "");
+    if (down)
+        snprintf(buf, size, "%s%s%s%s", state, ready ? ", ready" : "", cause[0] ? ": " : "", cause);
+    else
+        snprintf(buf, size, "%s%s%s%s%s%s%s", state, ready ? ", ready" : "",
+                 hung ? ", not answering" : "", ill ? ", failing" : "",
+                 ill && failing[0] ? " (" : "", ill ? failing : "", ill && failing[0] ? ")" : "");
     return buf;
 }
 
@@ -96,6 +110,27 @@ int64_t show_uptime(const json_t *r)
     if (!text_has(r, "pid") || started < 0)
         return -1;
     return um_clock_wall_ns() / UM_SEC_NS - started;
+}
+
+/* What the guest says, and whether its kernel answers. */
+static void show_health(const json_t *r)
+{
+    json_t *metrics = json_object_get(r, "metrics"), *value;
+    const char *key, *why = text_get(r, "healthText", "");
+    char text[1200];
+
+    snprintf(text, sizeof(text), "%s%s%s", text_get(r, "health", ""), why[0] ? ": " : "", why);
+    field("health", text_has(r, "health") ? text : NULL);
+    field("kernel is", text_get(r, "watch", NULL));
+    json_object_foreach(metrics, key, value)
+    {
+        snprintf(text, sizeof(text), "%s %.15g", key, json_number_value(value));
+        field("metric", text);
+    }
+    if (text_int(r, "notifyDropped", 0) > 0)
+        int_field(r, "notifyDropped", "dropped");
+    if (text_int(r, "notifyBad", 0) > 0)
+        int_field(r, "notifyBad", "bad lines");
 }
 
 void show_guest(const json_t *guest)
@@ -115,6 +150,7 @@ void show_guest(const json_t *guest)
     int_field(r, "bootNumber", "boot");
     field("kernel", text_get(r, "kernel", NULL));
     int_field(r, "cpu", "cpu");
+    int_field(r, "uid", "uid");
     if (show_uptime(r) >= 0)
         field("uptime", text_duration(show_uptime(r), text, sizeof(text)));
     time_field(r, "startedAt", "started");
@@ -125,6 +161,7 @@ void show_guest(const json_t *guest)
     int_field(r, "exitSignal", "exit signal");
     field("cause", text_get(r, "cause", NULL));
     field("says", text_get(r, "status", NULL));
+    show_health(r);
     if (text_int(r, "restarts", 0) > 0)
         int_field(r, "restarts", "restarts");
 }

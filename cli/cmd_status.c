@@ -14,7 +14,7 @@ static void tell(um_unused struct cli *cli, um_unused const char *name, const js
     const json_t *runtime = json_object_get(guest, "runtime");
     int64_t uptime = show_uptime(runtime);
     const char *says = text_get(runtime, "status", "");
-    char state[512], up[32], line[1200], clean[1200];
+    char state[700], up[32], line[1200], clean[1200];
 
     snprintf(line, sizeof(line), "%s: %s%s%s%s%s",
              text_get(json_object_get(guest, "definition"), "name", "?"),

@@ -17,7 +17,7 @@ const struct option_row command_global_options[] = {
     {"timeout", 0, "TIME", NULL, "give up after 30, 500ms, 2m, 1h (unit: seconds if none)"},
     {"dry-run", 0, NULL, NULL, "say what would happen; change nothing"},
     {"request-id", 0, "ID", NULL, "the same again gets the same answer, and does nothing"},
-    {"if-revision", 0, "N", NULL, "only if the guest's definition has this revision (see show)"},
+    {"if-revision", 0, "N", NULL, "only if the guest still has this revision (see show)"},
     {"no-color", 0, NULL, NULL, "no colours; so does the variable NO_COLOR"},
     {"no-start", 0, NULL, NULL, "do not start a daemon when none is running"},
     {"help", 'h', NULL, NULL, "show help, of the command if one is given"},

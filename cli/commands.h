@@ -39,6 +39,7 @@
     X(job_list)                                                                                    \
     X(job_show)                                                                                    \
     X(job_cancel)                                                                                  \
+    X(metrics)                                                                                     \
     X(doctor)                                                                                      \
     X(settings)                                                                                    \
     X(shutdown)                                                                                    \

@@ -41,16 +41,27 @@ static enum um_code set_bool(json_t *definition, const char *key, const char *va
     return um_fail(err, UM_E_USAGE, NULL, key, "%s= must be yes or no, not \"%s\"", key, value);
 }
 
-static enum um_code set_restart(json_t *definition, const char *key, const char *value,
-                                struct um_error *err)
-{
-    static const char *const words[] = {"never", "onFailure", "always"};
+/* The words a key may have. */
+static const struct {
+    const char *key;
+    const char *words[4], *list;
+} choices[] = {
+    {"restart", {"never", "onFailure", "always"}, "never, onFailure or always"},
+    {"hang", {"none", "event", "restart", "kill"}, "none, event, restart or kill"},
+};
 
-    for (size_t i = 0; i < UM_ARRAY_LEN(words); i++)
-        if (strcmp(value, words[i]) == 0)
+static enum um_code set_choice(json_t *definition, const char *key, const char *value,
+                               struct um_error *err)
+{
+    size_t i = 0;
+
+    while (strcmp(choices[i].key, key) != 0)
+        i++;
+    for (size_t k = 0; k < UM_ARRAY_LEN(choices[i].words) && choices[i].words[k]; k++)
+        if (strcmp(value, choices[i].words[k]) == 0)
             return set_text(definition, key, value, err);
-    return um_fail(err, UM_E_USAGE, NULL, key,
-                   "restart= must be never, onFailure or always, not \"%s\"", value);
+    return um_fail(err, UM_E_USAGE, NULL, key, "%s= must be %s, not \"%s\"", key, choices[i].list,
+                   value);
 }
 
 static enum um_code set_ready(json_t *definition, const char *key, const char *value,
@@ -89,22 +100,32 @@ static const struct {
     const char *key;
     word_fn set;
 } plain_keys[] = {
-    {"kernel", set_text},  {"restart", set_restart}, {"ready", set_ready}, {"autostart", set_bool},
-    {"trusted", set_bool}, {"sandbox", set_bool},    {"pinned", set_bool}, {"owner", set_owner},
+    {"kernel", set_text},  {"restart", set_choice}, {"hang", set_choice},
+    {"ready", set_ready},  {"autostart", set_bool}, {"trusted", set_bool},
+    {"sandbox", set_bool}, {"pinned", set_bool},    {"owner", set_owner},
 };
 
-static enum um_code set_label(json_t *definition, const char *word, struct um_error *err)
+/* Words that are members of an object; what a limit may be is the daemon's to say. */
+static const struct prefix {
+    const char *prefix, *key, *complaint;
+} prefixes[] = {
+    {"label:", "labels", "a label needs a name: label:KEY=VALUE"},
+    {"limit:", "limits", "a limit needs a name: limit:memory=256M"},
+};
+
+static enum um_code set_member(json_t *definition, const struct prefix *p, const char *word,
+                               struct um_error *err)
 {
-    json_t *labels = json_object_get(definition, "labels");
+    json_t *members = json_object_get(definition, p->key);
     const char *equals = strchr(word, '=');
 
-    if (equals == word)
-        return um_fail(err, UM_E_USAGE, NULL, "label", "a label needs a name: label:KEY=VALUE");
-    if (!json_is_object(labels)) {
-        labels = json_object();
-        json_object_set_new(definition, "labels", labels);
+    if (!equals || equals == word)
+        return um_fail(err, UM_E_USAGE, NULL, p->prefix, "%s", p->complaint);
+    if (!json_is_object(members)) {
+        members = json_object();
+        json_object_set_new(definition, p->key, members);
     }
-    json_object_setn_new(labels, word, (size_t)(equals - word), json_string(equals + 1));
+    json_object_setn_new(members, word, (size_t)(equals - word), json_string(equals + 1));
     return UM_OK;
 }
 
@@ -117,8 +138,9 @@ static enum um_code apply_one(json_t *definition, const char *word, struct um_er
         um_fail(err, UM_E_USAGE, NULL, word, "\"%s\" is not of the form KEY=VALUE", word);
         return um_hint(err, "words for the kernel's command line go after --");
     }
-    if (um_str_starts(word, "label:"))
-        return set_label(definition, word + strlen("label:"), err);
+    for (size_t i = 0; i < UM_ARRAY_LEN(prefixes); i++)
+        if (um_str_starts(word, prefixes[i].prefix))
+            return set_member(definition, &prefixes[i], word + strlen(prefixes[i].prefix), err);
     for (size_t i = 0; i < UM_ARRAY_LEN(plain_keys); i++)
         if (strlen(plain_keys[i].key) == len && strncmp(plain_keys[i].key, word, len) == 0)
             return plain_keys[i].set(definition, plain_keys[i].key, equals + 1, err);

@@ -96,9 +96,11 @@ static enum um_code bind_any_abstract_name(struct mconsole_endpoint *e, struct u
 }
 
 static enum um_code make_socket(struct mconsole_endpoint *e, const char *dir, const char *prefix,
-                                struct um_error *err)
+                                mode_t mode, struct um_error *err)
 {
     int size = RECEIVE_BUFFER;
+    enum um_code code;
+    mode_t mask;
 
     e->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (e->fd < 0)
@@ -107,11 +109,14 @@ static enum um_code make_socket(struct mconsole_endpoint *e, const char *dir, co
     (void)setsockopt(e->fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
     if (!dir)
         return bind_any_abstract_name(e, err);
-    /* unix(7): bind gives the path the mode of the socket's own inode; a chmod of the path
-     * afterwards could be led elsewhere by the guest. */
-    if (fchmod(e->fd, 0600) < 0)
+    /* unix(7): bind gives the path the mode of the socket's own inode, less the umask; a chmod of
+     * the path afterwards could be led elsewhere by the guest. */
+    if (fchmod(e->fd, mode) < 0)
         return um_fail_errno(err, errno, dir, "cannot set the client socket's mode");
-    return bind_unused_name(e, dir, prefix, err);
+    mask = umask(0);
+    code = bind_unused_name(e, dir, prefix, err);
+    umask(mask);
+    return code;
 }
 
 /* dir is ours, what is below it is the guest's: only there symlinks are refused. */
@@ -157,10 +162,10 @@ static enum um_code target_error(int errnum, const char *target, struct um_error
     }
 }
 
-static enum um_code connect_target(struct mconsole_endpoint *e, const char *dir, const char *target,
-                                   struct um_error *err)
+/* *ret_mode: what our own socket needs so that the target's owner can answer. */
+static enum um_code find_target(struct mconsole_endpoint *e, const char *dir, const char *target,
+                                mode_t *ret_mode, struct um_error *err)
 {
-    struct sockaddr_un addr = {.sun_family = AF_UNIX};
     struct stat st;
 
     e->target = open_target(dir, target);
@@ -168,6 +173,15 @@ static enum um_code connect_target(struct mconsole_endpoint *e, const char *dir,
         return target_error(errno, target, err);
     if (fstat(e->target, &st) < 0 || !S_ISSOCK(st.st_mode))
         return target_error(ENOTSOCK, target, err);
+    *ret_mode = st.st_uid == geteuid() ? 0600 : 0666;
+    return UM_OK;
+}
+
+static enum um_code connect_target(const struct mconsole_endpoint *e, const char *target,
+                                   struct um_error *err)
+{
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+
     snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d", e->target);
     if (connect(e->fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
         return target_error(errno, target, err);
@@ -178,12 +192,15 @@ enum um_code mconsole_endpoint_open(struct mconsole_endpoint *e, const char *dir
                                     const char *prefix, const char *target, struct um_error *err)
 {
     enum um_code code;
+    mode_t mode = 0;
 
     if (dir && !e->swept)
         sweep(e, dir, prefix);
-    code = make_socket(e, dir, prefix, err);
+    code = find_target(e, dir, target, &mode, err);
     if (code == UM_OK)
-        code = connect_target(e, dir, target, err);
+        code = make_socket(e, dir, prefix, mode, err);
+    if (code == UM_OK)
+        code = connect_target(e, target, err);
     if (code)
         mconsole_endpoint_close(e);
     return code;

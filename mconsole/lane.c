@@ -42,6 +42,7 @@ struct mconsole_lane {
     bool lost;  /* current went to a kernel that is gone */
     bool dying; /* being freed */
     int64_t deadline_ns;
+    int64_t answered_ns; /* last part of any reply */
     struct mconsole_joined joined;
     struct request *waiting;
     unsigned waiting_count;
@@ -156,6 +157,7 @@ static bool take_part(struct mconsole_lane *lane, const void *data, size_t size)
     struct mconsole_reply part;
     enum mconsole_join_result result;
 
+    lane->answered_ns = um_clock_mono_ns();
     if (!mconsole_decode_reply(data, size, &part)) {
         give_up(lane, UM_E_GUEST_ERROR, "the guest's kernel sent a malformed reply (%zu bytes)",
                 size);
@@ -386,6 +388,11 @@ static enum um_code queue(struct mconsole_lane *lane, const char *command, int f
     if (!lane->current)
         um_timer_arm(lane->kick, 0);
     return UM_OK;
+}
+
+int64_t mconsole_lane_answered_ns(const struct mconsole_lane *lane)
+{
+    return lane->answered_ns;
 }
 
 enum um_code mconsole_lane_send(struct mconsole_lane *lane, const char *command, int timeout_ms,

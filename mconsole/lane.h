@@ -61,6 +61,9 @@ enum um_code mconsole_lane_send_fd(struct mconsole_lane *lane, const char *comma
                                    int timeout_ms, mconsole_done_fn done, void *arg,
                                    struct um_error *err) um_nonnull(1, 2, 5) um_check;
 
+/* When the kernel last sent anything that answers us, um_clock_mono_ns(); 0: never. */
+int64_t mconsole_lane_answered_ns(const struct mconsole_lane *lane) um_nonnull(1);
+
 /* Forget the kernel's socket (it rebooted): reconnect at the next request. */
 void mconsole_lane_reset(struct mconsole_lane *lane) um_nonnull(1);
 

@@ -26,7 +26,12 @@ enum mconsole_verb {
     MCONSOLE_VERB_COUNT
 };
 
-enum mconsole_lane_kind { MCONSOLE_LANE_QUERY, MCONSOLE_LANE_CONTROL, MCONSOLE_LANE_COUNT };
+enum mconsole_lane_kind {
+    MCONSOLE_LANE_QUERY,
+    MCONSOLE_LANE_CONTROL,
+    MCONSOLE_LANE_WATCH, /* of no verb: whether the kernel answers at all */
+    MCONSOLE_LANE_COUNT
+};
 
 struct mconsole_verb_info {
     const char *name;

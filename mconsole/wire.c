@@ -56,6 +56,19 @@ bool mconsole_decode_reply(const void *data, size_t size, struct mconsole_reply 
     return true;
 }
 
+size_t mconsole_encode_notify(enum mconsole_notify_type type, const void *data, size_t len,
+                              char ret[MCONSOLE_NOTIFY_SIZE_MAX])
+{
+    const uint32_t header[] = {MCONSOLE_MAGIC, MCONSOLE_VERSION, (uint32_t)type, (uint32_t)len};
+
+    _Static_assert(sizeof(header) == NOTIFY_HEADER, "wire layout");
+    if (len > MCONSOLE_DATA_MAX)
+        return 0;
+    memcpy(ret, header, sizeof(header));
+    memcpy(ret + sizeof(header), data, len);
+    return sizeof(header) + len;
+}
+
 static bool is_debian_hang(const unsigned char *p, size_t size)
 {
     return size == HANG_SIZE && number_at(p, 4) == 0 && number_at(p, 8) == MCONSOLE_VERSION &&

@@ -51,6 +51,14 @@ size_t mconsole_encode_request(const char *command, struct mconsole_request *ret
 bool mconsole_decode_reply(const void *data, size_t size, struct mconsole_reply *ret)
     um_nonnull(1, 3) um_check;
 
+/* Bytes of the longest notification datagram. */
+#define MCONSOLE_NOTIFY_SIZE_MAX (16 + MCONSOLE_DATA_MAX)
+
+/* A notification as the kernel would send it. Returns the datagram's size, 0 if data is too long.
+ */
+size_t mconsole_encode_notify(enum mconsole_notify_type type, const void *data, size_t len,
+                              char ret[MCONSOLE_NOTIFY_SIZE_MAX]) um_nonnull(2, 4);
+
 /* One received notification, including the HANG layout of Debian's uml_watchdog (24 bytes, u64
  * magic). */
 bool mconsole_decode_notify(const void *data, size_t size, struct mconsole_notify *ret)

@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 /* Named extensions; append only. */
-static const char *const features[] = {"guests",        "consoles",  "console-upgrade", "mconsole",
-                                       "events-replay", "jobs",      "kernels",         "images",
-                                       "line-mode",     "request-id"};
+static const char *const features[] = {
+    "guests", "consoles",  "console-upgrade", "mconsole", "events-replay", "jobs",   "kernels",
+    "images", "line-mode", "request-id",      "signals",  "hang-policy",   "metrics"};
 
 void api_server_ping(um_unused struct umld *umld, struct api_call *call,
                      um_unused const json_t *params)

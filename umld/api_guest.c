@@ -4,6 +4,7 @@
 #include "schemas/api_rows.h"
 #include "umld/api_params.h"
 #include "umld/guest.h"
+#include "umld/guest_ids.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,7 +114,7 @@ void api_guest_create(struct umld *umld, struct api_call *call, const json_t *pa
         count) {
         refuse_definition(call, name, errors, count);
     } else {
-        guest_definition_check_files(&def, errors, PROBLEMS_MAX, &count);
+        guest_definition_check_files(&def, guest_ids_any(umld), errors, PROBLEMS_MAX, &count);
         if (count) {
             refuse_definition(call, name, errors, count);
         } else if (api_call_dry(call) && !guest_find(umld, def.name)) {
@@ -130,8 +131,8 @@ void api_guest_create(struct umld *umld, struct api_call *call, const json_t *pa
     guest_definition_done(&def);
 }
 
-static size_t apply_changes(struct guest_definition *def, const json_t *params,
-                            struct um_error *errors)
+static size_t apply_changes(const struct umld *umld, struct guest_definition *def,
+                            const json_t *params, struct um_error *errors)
 {
     const json_t *item;
     size_t i, count = 0;
@@ -149,7 +150,7 @@ static size_t apply_changes(struct guest_definition *def, const json_t *params,
     if (!count)
         guest_definition_check(def, errors, PROBLEMS_MAX, &count);
     if (!count)
-        guest_definition_check_files(def, errors, PROBLEMS_MAX, &count);
+        guest_definition_check_files(def, guest_ids_any(umld), errors, PROBLEMS_MAX, &count);
     return count;
 }
 
@@ -179,7 +180,7 @@ void api_guest_update(struct umld *umld, struct api_call *call, const json_t *pa
         api_reply_error(call, &errors[0]);
         return;
     }
-    count = apply_changes(&def, params, errors);
+    count = apply_changes(umld, &def, params, errors);
     changed = !count && !same_definition(&def, &g->def);
     if (changed && !api_call_dry(call) && guest_redefine(g, &def, &errors[0]))
         count = 1;

@@ -1,6 +1,7 @@
 #include "umld/balance.h"
 
 #include "umld/guest.h"
+#include "umld/process.h"
 #include "umld/settings.h"
 #include "vmcore/base/clock.h"
 #include "vmcore/base/log.h"
@@ -123,29 +124,6 @@ int balance_choose(const struct guest *g)
     return placement_choose(&b->state, cpus, (size_t)b->cpu_count);
 }
 
-/* CPU time of the kernel's main process: the kernel half of the guest, which its user half shadows.
- */
-static int64_t main_ticks(pid_t pid)
-{
-    char path[64], text[1024], *p;
-    unsigned long long user, system;
-    FILE *f;
-    size_t n;
-
-    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-    f = fopen(path, "re");
-    if (!f)
-        return 0;
-    n = fread(text, 1, sizeof(text) - 1, f);
-    fclose(f);
-    text[n] = '\0';
-    p = strrchr(text, ')');
-    if (!p ||
-        sscanf(p + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &user, &system) != 2)
-        return 0;
-    return (int64_t)(user + system);
-}
-
 static struct guest_load *load_of(struct balance *b, const struct guest *g)
 {
     for (size_t i = 0; i < b->load_count; i++)
@@ -203,7 +181,8 @@ static size_t collect(struct balance *b, struct placement_guest *ret, size_t max
 
         if (!l)
             continue;
-        ticks = main_ticks(g->main_pid);
+        /* The kernel half of the guest, which its user half shadows. */
+        ticks = process_cpu_ticks(g->main_pid);
         ret[n++] = (struct placement_guest){
             .id = (uint64_t)g->id,
             .cpu = g->cpu,

@@ -4,11 +4,12 @@
  * events, send replies.
  */
 #include "umld/balance.h"
+#include "umld/cgroup.h"
 #include "umld/child.h"
 #include "umld/db.h"
 #include "umld/events.h"
 #include "umld/failpoint.h"
-#include "umld/guest.h"
+#include "umld/guest_ids.h"
 #include "umld/images.h"
 #include "umld/jobs.h"
 #include "umld/kernels.h"
@@ -215,20 +216,53 @@ static enum um_code make_inner_directories(const struct umld *umld, struct um_er
 
     snprintf(path, sizeof(path), "%s/g", umld->paths.run_dir);
     code = um_mkdir_parents(path, 0700, err);
+    /* Guests without a sandbox walk through it to their own; what is in it is each closed. */
+    if (!code && chmod(path, guest_ids_any(umld) ? 0711 : 0700) < 0)
+        code = um_fail_errno(err, errno, path, "cannot set its mode");
+    if (code)
+        return code;
     snprintf(path, sizeof(path), "%s/guests", umld->paths.state_dir);
-    return code ? code : um_mkdir_parents(path, 0700, err);
+    return um_mkdir_parents(path, 0700, err);
 }
 
-static enum um_code become(struct umld *umld, const char *user, struct um_error *err)
+/* Named after the run directory: the next umld there finds what this one made. */
+static enum um_code find_cgroups(struct umld *umld, struct um_error *err)
 {
-    struct passwd *pw = getpwnam(user);
+    uint32_t hash = 2166136261u;
+    char name[24];
 
-    if (!pw) {
+    for (const char *p = umld->paths.run_dir; *p; p++)
+        hash = (hash ^ (unsigned char)*p) * 16777619u;
+    snprintf(name, sizeof(name), "umld-%08x", hash);
+    umld->cgroups = cgroups_new("/proc/self", name);
+    return umld->cgroups ? UM_OK : um_fail(err, UM_E_NO_RESOURCES, "umld", NULL, "out of memory");
+}
+
+/* What root has to do for umld before it becomes somebody else. */
+static enum um_code set_guests_apart(struct umld *umld, const struct umld_options *o,
+                                     const struct passwd *pw, struct um_error *err)
+{
+    uid_t uid = pw ? pw->pw_uid : geteuid();
+    gid_t gid = pw ? pw->pw_gid : getegid();
+
+    if (umld->system)
+        cgroups_prepare(umld->cgroups, uid, gid);
+    return guest_ids_open(umld, &o->guest_uids, uid, gid, err);
+}
+
+static enum um_code become(struct umld *umld, const struct umld_options *o, struct um_error *err)
+{
+    const char *user = o->user;
+    struct passwd *pw = user ? getpwnam(user) : NULL;
+    enum um_code code;
+
+    if (user && !pw) {
         um_fail(err, UM_E_BAD_CONFIG, user, NULL, "there is no such user");
         return um_hint(err, "create it: useradd --system --home-dir /var/lib/umld %s", user);
     }
-    if (geteuid() == pw->pw_uid)
-        return UM_OK;
+    code = set_guests_apart(umld, o, pw, err);
+    if (code || !pw || geteuid() == pw->pw_uid)
+        return code;
     if (chown(umld->paths.run_dir, pw->pw_uid, pw->pw_gid) < 0 ||
         chown(umld->paths.state_dir, pw->pw_uid, pw->pw_gid) < 0 ||
         initgroups(user, pw->pw_gid) < 0 || setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) < 0 ||
@@ -302,9 +336,11 @@ enum um_code umld_start(const struct umld_options *options, struct umld **ret, s
     umld->started_ns = um_clock_wall_ns();
     umask(077);
     raise_limits();
-    code = make_top_directories(umld, options->user, err);
-    if (!code && options->user)
-        code = become(umld, options->user, err);
+    code = find_cgroups(umld, err);
+    if (!code)
+        code = make_top_directories(umld, options->user, err);
+    if (!code)
+        code = become(umld, options, err);
     if (!code)
         code = make_inner_directories(umld, err);
     if (!code)
@@ -376,6 +412,9 @@ void umld_free(struct umld *umld)
     events_free(umld->events);
     settings_free(umld->settings);
     db_close(umld->db);
+    guest_ids_close(umld);
+    cgroups_free(umld->cgroups);
+    um_timer_free(umld->sweep);
     um_timer_free(umld->retry);
     um_loop_free(umld->loop);
     um_fd_close(&umld->lock_fd);

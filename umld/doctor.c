@@ -3,7 +3,9 @@
  * row per check; each says what is wrong and what to do.
  */
 #include "schemas/api_rows.h"
+#include "umld/cgroup.h"
 #include "umld/child.h"
+#include "umld/guest_ids.h"
 #include "umld/kernels.h"
 #include "vmcore/base/fd.h"
 #include "vmcore/base/str.h"
@@ -186,8 +188,8 @@ static void check_disk(struct umld *umld, struct finding *f)
 
 static void check_libexec(um_unused struct umld *umld, struct finding *f)
 {
-    static const char *const files[] = {"umlmon", "umlinit", "libumlguard.so", "probe.cpio",
-                                        "build-image"};
+    static const char *const files[] = {
+        "umlmon", "umlinit", "libumlguard.so", "compat/uml_watchdog", "probe.cpio", "build-image"};
     char path[PATH_MAX];
     struct um_error err;
 
@@ -218,6 +220,42 @@ static void check_mapcount(um_unused struct umld *umld, struct finding *f)
     free(text);
 }
 
+static void check_uids(struct umld *umld, struct finding *f)
+{
+    char range[32];
+
+    if (guest_ids_any(umld))
+        found(f, "ok", NULL, "each guest is a user of its own, one of %s",
+              guest_ids_text(umld, range, sizeof(range)));
+    else if (umld->system)
+        found(f, "warning", "start umld --system as root, with --guest-uids FIRST-LAST",
+              "all guests run as umld's own user: %s", guest_ids_why(umld));
+    else
+        found(f, "note", NULL, "all guests run as your own user, as always in user mode");
+}
+
+static void check_limits(struct umld *umld, struct finding *f)
+{
+    char can[64] = "", why[200] = "";
+
+    for (int i = 0; i < LIMIT_COUNT; i++) {
+        const char *name = guest_limit_name((enum guest_limit)i), *text;
+
+        if (cgroups_hold(umld->cgroups, (enum guest_limit)i, &text))
+            snprintf(can + strlen(can), sizeof(can) - strlen(can), "%s%s", can[0] ? ", " : "",
+                     name);
+        else if (!why[0])
+            snprintf(why, sizeof(why), "%s: %s", name, text);
+    }
+    if (!why[0])
+        found(f, "ok", NULL, "all can be held: %s", can);
+    else
+        found(f, umld->system ? "warning" : "note",
+              "guests that ask for the others are not started; system mode, as root, can hold all "
+              "that the host has controllers for",
+              "can be held: %s; not %s", can[0] ? can : "none", why);
+}
+
 static const struct {
     const char *name;
     void (*check)(struct umld *umld, struct finding *f);
@@ -225,6 +263,7 @@ static const struct {
     {"programs", check_libexec},     {"bubblewrap", check_bwrap}, {"ptrace", check_ptrace},
     {"exec memory", check_tmp_exec}, {"memory", check_memory},    {"map count", check_mapcount},
     {"state disk", check_disk},      {"mke2fs", check_mke2fs},    {"busybox", check_busybox},
+    {"guest uids", check_uids},      {"limits", check_limits},
 };
 
 static json_t *check_json(const char *name, const struct finding *f)

@@ -1,8 +1,7 @@
-#include "umld/guest.h"
-
 #include "umld/db.h"
 #include "umld/events.h"
 #include "umld/failpoint.h"
+#include "umld/guest_ids.h"
 #include "vmcore/base/clock.h"
 #include "vmcore/base/fd.h"
 #include "vmcore/base/log.h"
@@ -49,7 +48,8 @@ static void guest_free(struct guest *g)
     guest_plan_free(g);
     um_timer_free(g->limit);
     um_timer_free(g->step);
-    um_timer_free(g->notify_timer);
+    guest_signals_done(g);
+    guest_watch_done(g);
     guest_definition_done(&g->def);
     free(g->kernel_path);
     free(g->cause);
@@ -58,18 +58,25 @@ static void guest_free(struct guest *g)
     free(g);
 }
 
-/* Internal guests do not outlive the daemon: nobody would know them. */
-static void end_internal(struct guests *guests)
+static void remove_directories(const struct guest *g)
 {
     char path[GUEST_PATH_SIZE];
 
+    guest_files_take_back(g);
+    guest_cgroup_remove(g->umld, guest_path(g, GUEST_PATH_DIR, path));
+    guest_tree_remove(g->umld, path);
+    um_remove_tree(guest_path(g, GUEST_PATH_STATE, path));
+}
+
+/* Internal guests do not outlive the daemon: nobody would know them. */
+static void end_internal(struct guests *guests)
+{
     while (guests->internal) {
         struct guest *g = guests->internal;
 
         guests->internal = g->next_name;
         monitor_end_now(g);
-        um_remove_tree(guest_path(g, GUEST_PATH_DIR, path));
-        um_remove_tree(guest_path(g, GUEST_PATH_STATE, path));
+        remove_directories(g);
         g->end.kind =
             POLICY_END_SPAWN; /* its end says nothing about what it was made to find out */
         if (g->on_end)
@@ -127,6 +134,14 @@ int guest_count(const struct umld *umld)
 struct guest *guest_list(const struct umld *umld, int index)
 {
     return umld->guests->list[index];
+}
+
+bool guest_internal_uid(const struct umld *umld, const struct guest *g, uid_t uid)
+{
+    for (const struct guest *other = umld->guests->internal; other; other = other->next_name)
+        if (other != g && other->uid == uid)
+            return true;
+    return false;
 }
 
 void guest_each(struct umld *umld, guest_each_fn fn, void *arg)
@@ -269,6 +284,7 @@ enum um_code guest_create(struct umld *umld, struct guest_definition *def, struc
                           struct um_error *err)
 {
     char object[96];
+    enum um_code code;
     struct guest *g;
 
     snprintf(object, sizeof(object), "guest \"%s\"", def->name);
@@ -281,11 +297,15 @@ enum um_code guest_create(struct umld *umld, struct guest_definition *def, struc
         return um_fail(err, UM_E_NO_RESOURCES, object, NULL, "out of memory");
     g->revision = 1;
     g->created_ns = um_clock_wall_ns();
-    if (!guest_store_definition(g, true)) {
+    code = guest_store_definition(g, true) ? guest_ids_give(g, err)
+                                           : um_fail(err, UM_E_NO_RESOURCES, object, NULL,
+                                                     "cannot be stored (see the daemon's log)");
+    if (code) {
+        if (g->id)
+            db_run(umld->db, DBQ_GUEST_DELETE, g->id);
         guests_take_out(umld->guests, g);
         guest_free(g);
-        return um_fail(err, UM_E_NO_RESOURCES, object, NULL,
-                       "cannot be stored (see the daemon's log)");
+        return code;
     }
     guest_touch(g); /* also says in which life of the host it was made */
     events_emit(umld, "guest.defined", g->def.name, NULL);
@@ -298,9 +318,15 @@ enum um_code guest_create_internal(struct umld *umld, struct guest_definition *d
                                    struct guest **ret, struct um_error *err)
 {
     struct guest *g = guest_new(umld, def);
+    enum um_code code;
 
     if (!g)
         return um_fail(err, UM_E_NO_RESOURCES, "probe guest", NULL, "out of memory");
+    code = guest_ids_give(g, err);
+    if (code) {
+        guest_free(g);
+        return code;
+    }
     g->next_name = umld->guests->internal;
     umld->guests->internal = g;
     *ret = g;
@@ -327,6 +353,7 @@ enum um_code guest_redefine(struct guest *g, struct guest_definition *def, struc
     *def = GUEST_DEFINITION_INIT;
     snprintf(revision, sizeof(revision), "%" PRId64, g->revision);
     events_emit(g->umld, "guest.changed", g->def.name, "revision", revision, NULL);
+    guest_watch_update(g);
     return UM_OK;
 }
 
@@ -356,8 +383,10 @@ void guests_drain(struct guests *guests)
             /* A limit that passed in the round in which its state ended is over. */
             if (events[i] != GUEST_T_EXPIRED || g->expired_in == g->state)
                 guest_step(g, (enum guest_event)events[i]);
-        if (count)
+        if (count) {
+            guest_watch_update(g);
             guest_waiters_check(g);
+        }
     }
 }
 
@@ -389,10 +418,8 @@ static const struct {
 static void forget(struct guests *guests, struct guest *g)
 {
     void (*on_end)(struct guest *, void *) = g->on_end;
-    char path[GUEST_PATH_SIZE];
 
-    um_remove_tree(guest_path(g, GUEST_PATH_DIR, path));
-    um_remove_tree(guest_path(g, GUEST_PATH_STATE, path));
+    remove_directories(g);
     guest_waiters_end(g);
     if (on_end)
         on_end(g, g->internal_arg);

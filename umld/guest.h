@@ -8,14 +8,17 @@
  *
  * Files: guest.c (the set, lookup, after-phase), guest_store.c (database), guest_machine.c (drain,
  * actions), guest_start.c, guest_stop.c, guest_pause.c (one verb each), guest_monitor.c (the
- * connection to umlmon), guest_adopt.c (after a daemon restart), guest_wait.c (calls that wait),
- * guest_json.c (adapters).
+ * connection to umlmon), guest_signals.c (what it says of itself), guest_watch.c (does it answer),
+ * guest_evidence.c (what is kept of a hang or panic), guest_adopt.c (after a daemon restart),
+ * guest_wait.c (calls that wait), guest_json.c (adapters).
  */
 #ifndef UMLD_GUEST_H
 #define UMLD_GUEST_H
 
 #include "mconsole/lane.h"
 #include "mconsole/verbs.h"
+#include "umld/guest_signals.h"
+#include "umld/guest_watch.h"
 #include "umld/umld.h"
 #include "vmcore/guest/definition.h"
 #include "vmcore/guest/policy.h"
@@ -47,10 +50,12 @@ struct guest {
     int64_t id; /* never reused; 0: internal (a kernel probe), known to no table */
     struct guest_definition def;
     int64_t revision, created_ns;
+    uid_t uid; /* its own, for as long as it exists; 0: it is umld's user (guest_ids.h) */
 
     /* stored */
     enum guest_state state;
     bool want_up, ready;
+    bool hung;         /* its kernel was found not to answer; guest_watch.h */
     const char *asked; /* "", "pause", "resume", "reboot", or "start" when start_asked */
     uint64_t boot;
     char *kernel_path; /* NULL: never started */
@@ -66,17 +71,15 @@ struct guest {
     enum guest_state adopting_from; /* while adopting: the stored state */
     enum guest_state expired_in;    /* the state whose limit the last T_EXPIRED was about */
     enum um_code end_code;          /* of a failure before it ran, for the answer to Start */
-    unsigned starts;      /* preparations begun: a late answer belongs to an earlier one */
-    int64_t notify_ns;    /* when the guest last told something, and how much it */
-    unsigned notify_left; /* may tell before it is cut short */
-    unsigned notify_dropped;
-    struct um_timer *notify_timer; /* tells how much was dropped; made when it is needed */
-    bool host_restarted;           /* the row was stored before the host's last boot */
+    unsigned starts;     /* preparations begun: a late answer belongs to an earlier one */
+    bool host_restarted; /* the row was stored before the host's last boot */
     bool kernel_up;
-    bool start_asked;      /* start again once it is released */
-    bool kill_asked;       /* its monitor was told to kill it: next time more is done */
-    unsigned ends;         /* lives that have ended, to see one go by */
-    char *status;          /* STATUS=text of the guest, or NULL */
+    bool start_asked; /* start again once it is released */
+    bool kill_asked;  /* its monitor was told to kill it: next time more is done */
+    unsigned ends;    /* lives that have ended, to see one go by */
+    char *status;     /* STATUS=text of the guest, or NULL */
+    struct guest_signals signals;
+    struct guest_watch watch;
     struct policy_end end; /* how this life is ending; text owned */
     unsigned char inbox[GUEST_INBOX_MAX];
     unsigned inbox_count;
@@ -124,6 +127,8 @@ typedef void (*guest_each_fn)(struct guest *g, void *arg);
 void guest_each(struct umld *umld, guest_each_fn fn, void *arg) um_nonnull(1, 2);
 int guest_count(const struct umld *umld) um_nonnull(1);
 struct guest *guest_list(const struct umld *umld, int index) um_nonnull(1);
+/* Does an internal guest other than g have this uid? */
+bool guest_internal_uid(const struct umld *umld, const struct guest *g, uid_t uid) um_nonnull(1);
 
 /* def is taken over on success. */
 enum um_code guest_create(struct umld *umld, struct guest_definition *def, struct guest **ret,
@@ -182,7 +187,8 @@ enum guest_path {
     GUEST_PATH_MCONSOLE, /* R/g/NAME/in/uml/mconsole */
     GUEST_PATH_STATE,    /* S/guests/NAME */
     GUEST_PATH_LOG,      /* S/guests/NAME/log */
-    GUEST_PATH_EXIT      /* S/guests/NAME/exit */
+    GUEST_PATH_EXIT,     /* S/guests/NAME/exit */
+    GUEST_PATH_EVIDENCE  /* S/guests/NAME/evidence */
 };
 const char *guest_path(const struct guest *g, enum guest_path which, char buf[GUEST_PATH_SIZE]);
 
@@ -247,11 +253,26 @@ void guest_drop_exit_record(struct guest *g) um_nonnull(1);
 
 /* ---- guest_tree.c ---- */
 /*
- * SIGKILL every process of this user that serves or is the guest of the run directory dir: umlmon,
+ * SIGKILL every process of ours that serves or is the guest of the run directory dir: umlmon,
  * sandbox and kernel name it in their arguments. Returns how many there were: repeat until 0. Reads
  * all of /proc; for the rare cases when a monitor is no more.
  */
-int guest_dir_kill(const char *dir) um_nonnull(1);
+int guest_dir_kill(const struct umld *umld, const char *dir) um_nonnull(1, 2);
+
+/* ---- guest_cgroup.c ---- */
+/*
+ * Control groups with the limits of g's definition, and in system mode with some it does not name;
+ * none without limits. What is to be joined is appended to ret (order.h). Its run directory must be
+ * there.
+ */
+enum um_code guest_cgroup_make(struct guest *g, struct um_strv *ret, struct um_error *err)
+    um_nonnull(1, 2) um_check;
+/* Those noted in a run directory whose guest is proven dead. */
+void guest_cgroup_remove(struct umld *umld, const char *guest_dir) um_nonnull(1, 2);
+/* Did the host kill something of it for want of memory? Before they are removed. */
+bool guest_cgroup_starved(const struct guest *g) um_nonnull(1);
+/* Groups that no run directory notes go, now or a little later. */
+void guest_cgroups_sweep(struct umld *umld) um_nonnull(1);
 
 /* ---- guest_adopt.c ---- */
 void guests_adopt(struct umld *umld) um_nonnull(1);
@@ -261,12 +282,15 @@ void guest_adopted_state(struct guest *g, const struct mon_state *s) um_nonnull(
 
 /* ---- guest_mconsole.c ---- */
 /*
- * Checked command on the verb's own lane. flags: MCONSOLE_* of mconsole/lane.h. done may be NULL:
- * the answer does not matter.
+ * Checked command on the verb's own lane, or on a given one. flags: MCONSOLE_* of mconsole/lane.h.
+ * done may be NULL: the answer does not matter.
  */
 enum um_code guest_mconsole(struct guest *g, enum mconsole_verb verb, const char *command,
                             int timeout_ms, unsigned flags, mconsole_done_fn done, void *arg,
                             struct um_error *err) um_nonnull(1, 3) um_check;
+enum um_code guest_mconsole_on(struct guest *g, enum mconsole_lane_kind kind, const char *command,
+                               int timeout_ms, unsigned flags, mconsole_done_fn done, void *arg,
+                               struct um_error *err) um_nonnull(1, 3) um_check;
 void guest_lanes_close(struct guest *g) um_nonnull(1);
 
 /* ---- guest_wait.c ---- */

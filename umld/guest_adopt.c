@@ -15,7 +15,7 @@
  * An exit record is believed only if the stored state had a process or was being settled: a record
  * is removed after its consequences are stored, so beside any other state it is an old one.
  */
-#include "umld/guest.h"
+#include "umld/guest_ids.h"
 #include "vmcore/base/clock.h"
 #include "vmcore/base/fd.h"
 #include "vmcore/base/log.h"
@@ -38,6 +38,8 @@ static void enter_adopting(struct guest *g)
     g->state = GUEST_ADOPTING;
     /* A user's stop or kill left want down; a panic or a time limit is the guest's own failure. */
     g->end.stopping = !g->want_up || g->start_asked;
+    if (g->hung && before == GUEST_KILLING)
+        g->end.hung = g->def.hang; /* what it was being killed for */
     um_timer_arm(g->limit, guest_state_info(GUEST_ADOPTING)->timeout_ms * UM_MS_NS);
     guest_touch(g);
 }
@@ -53,6 +55,8 @@ static void carry_on_ending(struct guest *g, const struct mon_state *s)
         guest_post(g, GUEST_U_KILL);
     else if (s->flags & MON_F_PANIC)
         guest_post(g, GUEST_M_PANIC);
+    else if (g->end.hung)
+        guest_post(g, GUEST_T_HUNG);
     else {
         g->expired_in = GUEST_BOOTING;
         guest_post(g, GUEST_T_EXPIRED);
@@ -115,8 +119,10 @@ void guest_adopted_state(struct guest *g, const struct mon_state *s)
 {
     bool rebooted = s->boot > g->boot;
 
-    if (rebooted)
+    if (rebooted) {
         g->boot = s->boot;
+        guest_signals_reset(g);
+    }
     g->kernel_up = s->flags & MON_F_KERNEL_UP;
     g->ready = g->ready && !rebooted && (s->flags & MON_F_READY);
     g->cpu = g->def.pinned && g->main_pid > 0 ? pinned_cpu(g->main_pid) : -1;
@@ -134,7 +140,9 @@ static void begin_again(struct guest *g)
     char path[GUEST_PATH_SIZE];
 
     guest_drop_exit_record(g);
-    um_remove_tree(guest_path(g, GUEST_PATH_DIR, path));
+    guest_path(g, GUEST_PATH_DIR, path);
+    guest_cgroup_remove(g->umld, path);
+    guest_tree_remove(g->umld, path);
     if (g->state == GUEST_STOPPED || g->state == GUEST_FAILED)
         return;
     g->state = GUEST_STOPPED;
@@ -237,12 +245,13 @@ static void orphan_check(void *arg)
     struct orphan *o = arg;
     bool patient = um_clock_mono_ns() - o->asked_ns < ORPHAN_GRACE_MS * UM_MS_NS;
 
-    if ((patient && monitor_listens(o)) || guest_dir_kill(o->dir) > 0) {
+    if ((patient && monitor_listens(o)) || guest_dir_kill(o->umld, o->dir) > 0) {
         um_timer_arm(o->timer, ORPHAN_POLL_MS * UM_MS_NS);
         return;
     }
     um_log(UM_LOG_NOTICE, "removed the run directory %s, which belonged to no guest", o->dir);
-    if (!um_remove_tree(o->dir))
+    guest_cgroup_remove(o->umld, o->dir);
+    if (!guest_tree_remove(o->umld, o->dir))
         um_log(UM_LOG_WARNING, "%s: cannot be removed", o->dir);
     orphan_free(o);
 }
@@ -307,4 +316,5 @@ void guests_adopt(struct umld *umld)
     else
         um_log(UM_LOG_WARNING, "%d stored guests cannot be read: run directories are left alone",
                umld->unread_guests);
+    guest_cgroups_sweep(umld);
 }

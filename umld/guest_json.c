@@ -48,6 +48,20 @@ static void put_labels(struct um_buf *b, const struct guest_definition *d)
     json_text_close(b, '}');
 }
 
+static void put_limits(struct um_buf *b, const struct guest_definition *d)
+{
+    char text[32];
+
+    json_text_key(b, "limits", strlen("limits"));
+    json_text_open(b, '{');
+    for (int i = 0; i < LIMIT_COUNT; i++)
+        if (d->limits.value[i])
+            json_text_set_string(
+                b, guest_limit_name((enum guest_limit)i),
+                guest_limit_format((enum guest_limit)i, d->limits.value[i], text, sizeof(text)));
+    json_text_close(b, '}');
+}
+
 static void put_definition(struct um_buf *b, const struct guest_definition *d)
 {
     json_text_open(b, '{');
@@ -55,6 +69,7 @@ static void put_definition(struct um_buf *b, const struct guest_definition *d)
     put_devices(b, d);
     put_strings(b, "cmdline", &d->cmdline);
     json_text_set_string(b, "restart", restart_json[d->restart]);
+    json_text_set_string(b, "hang", guest_hang_name(d->hang));
     json_text_set_string(b, "ready", guest_ready_name(d->ready));
     json_text_set_bool(b, "autostart", d->autostart);
     json_text_set_bool(b, "trusted", d->trusted);
@@ -62,6 +77,7 @@ static void put_definition(struct um_buf *b, const struct guest_definition *d)
     json_text_set_bool(b, "pinned", d->pinned);
     json_text_set_int(b, "owner", d->owner);
     put_labels(b, d);
+    put_limits(b, d);
     json_text_set_string(b, "kernel", d->kernel);
     json_text_set_string(b, "readyPattern", d->ready_pattern);
     json_text_close(b, '}');
@@ -83,6 +99,8 @@ static void put_process(struct um_buf *b, const struct guest *g)
         json_text_set_int(b, "monitorPid", g->monitor_pid);
     if (g->cpu >= 0)
         json_text_set_int(b, "cpu", g->cpu);
+    guest_signals_json(g, b);
+    json_text_set_string(b, "watch", guest_watch_name(g->watch.state));
     put_time(b, "kernelUpAt", g->up_ns);
     put_time(b, "readyAt", g->ready_ns);
 }
@@ -106,6 +124,8 @@ static void put_runtime(struct um_buf *b, const struct guest *g)
     json_text_set_int(b, "restarts", g->restarts);
     json_text_set_int(b, "memory", (int64_t)guest_definition_memory(&g->def));
     json_text_set_string(b, "kernel", g->kernel_path);
+    if (g->uid)
+        json_text_set_int(b, "uid", (int64_t)g->uid);
     put_time(b, "startedAt", g->start_ns);
     if (guest_state_info(g->state)->has_process)
         put_process(b, g);
@@ -195,6 +215,11 @@ static bool set_restart(struct guest_definition *d, const char *value)
     return guest_restart_from_name(value, &d->restart);
 }
 
+static bool set_hang(struct guest_definition *d, const char *value)
+{
+    return guest_hang_from_name(value, &d->hang);
+}
+
 static bool set_ready(struct guest_definition *d, const char *value)
 {
     if (um_str_starts(value, "console:") && value[8]) {
@@ -242,6 +267,7 @@ static const struct {
 } plain_keys[] = {
     {"kernel", set_kernel, "a registered name or an absolute path"},
     {"restart", set_restart, "never, onFailure or always"},
+    {"hang", set_hang, "none, event, restart or kill"},
     {"ready", set_ready, "notify, kernel or console:REGEX"},
     {"owner", set_owner, "a numeric uid"},
     {"autostart", set_autostart, "on or off"},
@@ -249,6 +275,24 @@ static const struct {
     {"sandbox", set_sandbox, "on or off"},
     {"pinned", set_pinned, "on or off"},
 };
+
+/* limit:NAME=VALUE */
+static enum um_code apply_limit(struct guest_definition *d, const char *word, struct um_error *err)
+{
+    const char *key = word + strlen("limit:"), *eq = strchr(key, '=');
+    char name[16] = "", allowed[96] = "";
+    enum guest_limit which;
+
+    if (eq && (size_t)(eq - key) < sizeof(name))
+        memcpy(name, key, (size_t)(eq - key));
+    if (!guest_limit_from_name(name, &which)) {
+        um_fail(err, UM_E_INVALID, "definition", word, "\"%s\" is no limit umld knows", word);
+        return um_hint(err, "use limit:memory=, limit:pids=, limit:cpu= or limit:io=");
+    }
+    return guest_limit_parse(which, eq + 1, &d->limits.value[which])
+               ? UM_OK
+               : bad_word(err, word, guest_limit_allowed(which, allowed, sizeof(allowed)));
+}
 
 enum um_code guest_definition_apply(struct guest_definition *d, const char *word, const char *cwd,
                                     struct um_error *err)
@@ -262,6 +306,8 @@ enum um_code guest_definition_apply(struct guest_definition *d, const char *word
             um_str_starts(word, plain_keys[i].key))
             return plain_keys[i].set(d, eq + 1) ? UM_OK
                                                 : bad_word(err, word, plain_keys[i].allowed);
+    if (um_str_starts(word, "limit:"))
+        return apply_limit(d, word, err);
     code = device_parse(word, cwd, &device, err);
     if (code)
         return code;
@@ -329,9 +375,25 @@ static void take_labels(json_t *json, struct um_strv *ret, struct problems *p)
         um_fail(next_problem(p), UM_E_NO_RESOURCES, "definition", NULL, "out of memory");
 }
 
+static void take_limits(json_t *json, struct guest_definition *d, struct problems *p)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach(json, key, value)
+    {
+        char word[96];
+        struct um_error err;
+
+        snprintf(word, sizeof(word), "limit:%.32s=%.32s", key, json_string_value(value));
+        if (apply_limit(d, word, &err))
+            *next_problem(p) = err;
+    }
+}
+
 static void take_words(const json_t *json, struct guest_definition *d, struct problems *p)
 {
-    static const char *const keys[] = {"kernel", "restart"};
+    static const char *const keys[] = {"kernel", "restart", "hang"};
     const char *ready = json_string_value(json_object_get(json, "ready"));
     const char *pattern = json_string_value(json_object_get(json, "readyPattern"));
     char word[4200];
@@ -376,6 +438,7 @@ bool guest_definition_from_json(const json_t *json, const char *cwd, uid_t owner
     take_devices(json_object_get(json, "devices"), cwd, &d, &p);
     take_strings(json_object_get(json, "cmdline"), &d.cmdline, &p);
     take_labels(json_object_get(json, "labels"), &d.labels, &p);
+    take_limits(json_object_get(json, "limits"), &d, &p);
     take_words(json, &d, &p);
     take_switch(json, "autostart", &d.autostart);
     take_switch(json, "trusted", &d.trusted);

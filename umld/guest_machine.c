@@ -4,7 +4,7 @@
  */
 #include "umld/events.h"
 #include "umld/failpoint.h"
-#include "umld/guest.h"
+#include "umld/guest_evidence.h"
 #include "umld/settings.h"
 #include "vmcore/base/clock.h"
 #include "vmcore/base/log.h"
@@ -47,8 +47,9 @@ static void act_prepare(struct guest *g)
     g->asked = "";
     g->ready = g->kernel_up = false;
     g->rung = 0;
-    free(g->status);
-    g->status = NULL;
+    guest_signals_reset(g);
+    g->signals.dropped = 0;
+    g->hung = false;
     guest_set_cause(g, NULL);
     guest_effect(g, EFFECT_PREPARE);
 }
@@ -107,6 +108,7 @@ static void act_ready(struct guest *g)
 static void act_rebooted(struct guest *g)
 {
     guest_lanes_close(g);
+    guest_watch_rebooted(g);
     g->kernel_up = true;
     g->asked = "";
     announce(g, "guest.rebooted");
@@ -317,10 +319,21 @@ static void enter(struct guest *g, enum guest_state next, enum guest_event event
     failpoint_guest("enter", g);
 }
 
+/* The guest asked for what is about to be done. */
+static void announce_wish(struct guest *g, const char *wish)
+{
+    char boot[24];
+
+    snprintf(boot, sizeof(boot), "%" PRIu64, g->boot);
+    events_emit(g->umld, "guest.want", g->def.name, "boot", boot, "want", wish, NULL);
+    um_log(UM_LOG_INFO, "guest %s: wants %s", g->def.name, wish);
+}
+
 /* What a user's event says about the desired state, whatever the present one. */
 static void take_wish(struct guest *g, enum guest_event event)
 {
-    bool up = event == GUEST_U_START, down = event == GUEST_U_STOP || event == GUEST_U_KILL;
+    bool up = event == GUEST_U_START,
+         down = event == GUEST_U_STOP || event == GUEST_U_KILL || event == GUEST_M_WANT_HALT;
 
     if ((up && !g->want_up) || (down && g->want_up)) {
         g->want_up = up;
@@ -351,6 +364,8 @@ void guest_step(struct guest *g, enum guest_event event)
     }
     if (event == GUEST_T_EXPIRED && (g->state == GUEST_BOOTING || g->state == GUEST_ADOPTING))
         g->end.timed_out = true;
+    if (event == GUEST_M_WANT_HALT || event == GUEST_M_WANT_REBOOT)
+        announce_wish(g, event == GUEST_M_WANT_HALT ? "halt" : "reboot");
     take_wish(g, event);
     if (t.next != g->state)
         enter(g, t.next, event);
@@ -382,6 +397,8 @@ void guest_judge_end(struct guest *g)
         guest_set_cause(g, NULL);
     else
         guest_set_cause(g, policy_cause(&g->end, cause, sizeof(cause)));
+    if (g->end.panicked)
+        guest_evidence_of_panic(g);
     guest_touch(g);
     guest_post(g, verdict.event);
 }

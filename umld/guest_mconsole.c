@@ -1,11 +1,13 @@
 /*
- * A guest's two mconsole lanes. A question that hangs never delays a halt.
+ * A guest's mconsole lanes. A question that hangs never delays a halt, and neither of them the ping
+ * that tells whether the kernel answers at all.
  */
 #include "umld/guest.h"
 
 static const char *const lane_prefix[MCONSOLE_LANE_COUNT] = {
     [MCONSOLE_LANE_QUERY] = "q",
     [MCONSOLE_LANE_CONTROL] = "c",
+    [MCONSOLE_LANE_WATCH] = "w",
 };
 
 static void ignore(um_unused enum um_code code, um_unused int32_t status,
@@ -13,11 +15,10 @@ static void ignore(um_unused enum um_code code, um_unused int32_t status,
 {
 }
 
-enum um_code guest_mconsole(struct guest *g, enum mconsole_verb verb, const char *command,
-                            int timeout_ms, unsigned flags, mconsole_done_fn done, void *arg,
-                            struct um_error *err)
+enum um_code guest_mconsole_on(struct guest *g, enum mconsole_lane_kind kind, const char *command,
+                               int timeout_ms, unsigned flags, mconsole_done_fn done, void *arg,
+                               struct um_error *err)
 {
-    enum mconsole_lane_kind kind = mconsole_verb_info(verb)->lane;
     char dir[GUEST_PATH_SIZE], target[GUEST_PATH_SIZE], object[96];
 
     if (!guest_state_info(g->state)->has_process)
@@ -32,6 +33,14 @@ enum um_code guest_mconsole(struct guest *g, enum mconsole_verb verb, const char
                        "out of memory");
     return mconsole_lane_send(g->lanes[kind], command, timeout_ms, flags, done ? done : ignore, arg,
                               err);
+}
+
+enum um_code guest_mconsole(struct guest *g, enum mconsole_verb verb, const char *command,
+                            int timeout_ms, unsigned flags, mconsole_done_fn done, void *arg,
+                            struct um_error *err)
+{
+    return guest_mconsole_on(g, mconsole_verb_info(verb)->lane, command, timeout_ms, flags, done,
+                             arg, err);
 }
 
 void guest_lanes_close(struct guest *g)

@@ -3,6 +3,7 @@
  * numbers. The monitor's end is seen by pidfd (or, for one found after a restart, the same way):
  * only then is the guest's end proven, because umlmon ends last.
  */
+#include "mconsole/wire.h"
 #include "umld/events.h"
 #include "umld/guest.h"
 #include "vmcore/base/clock.h"
@@ -106,16 +107,6 @@ const char *monitor_consoles(const struct guest *g, size_t *ret_len)
     return g->link ? g->link->consoles : NULL;
 }
 
-/* More than umlmon passes on: what is missing is said. */
-static void tell_lost(struct guest *g, uint64_t count)
-{
-    char text[24];
-
-    snprintf(text, sizeof(text), "%" PRIu64, count);
-    if (g->id)
-        events_emit(g->umld, "guest.notify-lost", g->def.name, "count", text, NULL);
-}
-
 /* Facts that came with a STATE message, compared with the one before. */
 static void take_state(struct monitor_link *l, const struct mon_state *s)
 {
@@ -124,7 +115,7 @@ static void take_state(struct monitor_link *l, const struct mon_state *s)
     bool rebooted = l->have_state && s->boot > l->state.boot, told_before = l->have_state;
 
     if (told_before && s->notify_dropped > l->state.notify_dropped)
-        tell_lost(g, s->notify_dropped - l->state.notify_dropped);
+        guest_signals_lost(g, s->notify_dropped - l->state.notify_dropped);
     l->state = *s;
     l->state.panic[sizeof(l->state.panic) - 1] = '\0';
     l->have_state = true;
@@ -145,7 +136,7 @@ static void take_state(struct monitor_link *l, const struct mon_state *s)
         guest_post(g, GUEST_M_PANIC);
     if (rebooted) {
         g->ready = false;
-        guest_touch(g);
+        guest_signals_reset(g);
     }
     if (s->flags & MON_F_KERNEL_UP && (fresh & MON_F_KERNEL_UP || rebooted))
         guest_post(g, GUEST_M_UP);
@@ -153,82 +144,51 @@ static void take_state(struct monitor_link *l, const struct mon_state *s)
         guest_post(g, GUEST_M_READY);
 }
 
-enum { NOTIFY_BURST = 100, NOTIFY_PER_SECOND = 10 };
-
-static void tell_what_is_missing(void *arg)
+/* For one that is no guest of anybody's. */
+static void take_internal_text(struct guest *g, const char *data, size_t len)
 {
-    struct guest *g = arg;
+    char text[MON_MESSAGE_MAX];
 
-    tell_lost(g, g->notify_dropped);
-    g->notify_dropped = 0;
-}
-
-static void note_dropped(struct guest *g)
-{
-    g->notify_dropped++;
-    if (!g->notify_timer)
-        g->notify_timer = um_timer_new(g->umld->loop, tell_what_is_missing, g);
-    if (g->notify_timer && !um_timer_armed(g->notify_timer))
-        um_timer_arm(g->notify_timer, UM_SEC_NS);
-}
-
-/* One guest must not push everybody else's history out of the event store. */
-static bool may_tell(struct guest *g)
-{
-    int64_t now = um_clock_mono_ns(), gained = (now - g->notify_ns) * NOTIFY_PER_SECOND / UM_SEC_NS;
-
-    if (gained > 0) {
-        gained += g->notify_left;
-        g->notify_left = gained > NOTIFY_BURST ? NOTIFY_BURST : (unsigned)gained;
-        g->notify_ns = now;
-    }
-    if (g->notify_left > 0) {
-        g->notify_left--;
-        return true;
-    }
-    note_dropped(g);
-    return false;
-}
-
-/* A user notification: lines of KEY=VALUE; one event whatever they say, but for READY=1 alone. */
-static void take_user_text(struct guest *g, char *text)
-{
-    char *save = NULL;
-
+    memcpy(text, data, len);
+    text[len] = '\0';
+    um_str_make_plain(text, len);
     if (g->on_notify)
         g->on_notify(g, text, g->internal_arg);
-    if (!g->id)
-        return;
-    if (strcmp(text, "READY=1") != 0 && strcmp(text, "READY=1\n") != 0 && may_tell(g))
-        events_emit(g->umld, "guest.notify", g->def.name, "text", text, NULL);
-    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
-        if (um_str_starts(line, "STATUS=")) {
-            free(g->status);
-            g->status = strdup(line + strlen("STATUS="));
-        }
+}
+
+/* A guest's bytes go into JSON and terminals. */
+static void take_panic(struct guest *g, const char *data, size_t len)
+{
+    char text[MON_MESSAGE_MAX];
+
+    memcpy(text, data, len);
+    text[len] = '\0';
+    um_str_make_utf8(text, len);
+    events_emit(g->umld, "guest.panic", g->def.name, "text", text, NULL);
 }
 
 static void take_notify(struct monitor_link *l, const char *payload, size_t len)
 {
+    struct guest *g = l->guest;
+    const char *data = payload + sizeof(struct mon_notify);
     struct mon_notify n;
-    char text[MON_MESSAGE_MAX];
-    size_t text_len;
 
     if (len < sizeof(n))
         return;
     memcpy(&n, payload, sizeof(n));
-    text_len = len - sizeof(n);
-    if (n.length != text_len)
+    len -= sizeof(n);
+    if (n.length != len)
         return;
-    memcpy(text, payload + sizeof(n), text_len);
-    text[text_len] = '\0';
-    um_str_make_plain(text, text_len); /* a guest's bytes go into JSON and terminals */
-    if (n.kind == 3)
-        take_user_text(l->guest, text);
-    else if (n.kind == 1 && l->guest->id)
-        events_emit(l->umld, "guest.panic", l->guest->def.name, "text", text, NULL);
-    else if (n.kind == 2 && l->guest->id)
-        events_emit(l->umld, "guest.hang", l->guest->def.name, NULL);
+    if (!g->id) {
+        if (n.kind == MCONSOLE_NOTIFY_USER)
+            take_internal_text(g, data, len);
+    } else if (n.kind == MCONSOLE_NOTIFY_USER || n.kind == MON_NOTIFY_KEPT) {
+        guest_signals_take(g, data, len, n.kind == MON_NOTIFY_KEPT);
+    } else if (n.kind == MCONSOLE_NOTIFY_PANIC) {
+        take_panic(g, data, len);
+    } else if (n.kind == MCONSOLE_NOTIFY_HANG) {
+        guest_watch_reported(g);
+    }
 }
 
 static void take_reply(struct monitor_link *l, uint32_t serial, const char *payload, size_t len)
@@ -366,7 +326,7 @@ static void sweep(void *arg)
     struct guest *g = l->guest;
     char dir[GUEST_PATH_SIZE];
 
-    if (guest_dir_kill(guest_path(g, GUEST_PATH_DIR, dir)) == 0)
+    if (guest_dir_kill(g->umld, guest_path(g, GUEST_PATH_DIR, dir)) == 0)
         guest_post(g, GUEST_P_EXITED);
     else
         um_timer_arm(l->sweep, SWEEP_MS * UM_MS_NS);

@@ -14,7 +14,7 @@ const char *guest_path(const struct guest *g, enum guest_path which, char buf[GU
         [GUEST_PATH_DIR] = {false, ""},        [GUEST_PATH_INNER] = {false, "/in"},
         [GUEST_PATH_SOCKET] = {false, "/mon"}, [GUEST_PATH_MCONSOLE] = {false, "/in/uml/mconsole"},
         [GUEST_PATH_STATE] = {true, ""},       [GUEST_PATH_LOG] = {true, "/log"},
-        [GUEST_PATH_EXIT] = {true, "/exit"},
+        [GUEST_PATH_EXIT] = {true, "/exit"},   [GUEST_PATH_EVIDENCE] = {true, "/evidence"},
     };
 
     snprintf(buf, GUEST_PATH_SIZE, "%s/%s/%s%s",

@@ -3,8 +3,9 @@
  * be), directories made, the launch order written; then, after a commit, the monitor is spawned.
  */
 #include "umld/balance.h"
+#include "umld/cgroup.h"
 #include "umld/failpoint.h"
-#include "umld/guest.h"
+#include "umld/guest_ids.h"
 #include "umld/kernels.h"
 #include "umld/settings.h"
 #include "vmcore/base/fd.h"
@@ -20,10 +21,12 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct launch_plan {
     struct um_buf order;
+    bool gate; /* it joins control groups, and first the one of cgroups_gate() */
 };
 
 void guest_plan_free(struct guest *g)
@@ -43,7 +46,7 @@ static void fail(struct guest *g, const struct um_error *err)
 }
 
 struct tools {
-    char umlinit[PATH_MAX], guard[PATH_MAX], bwrap[PATH_MAX];
+    char umlinit[PATH_MAX], guard[PATH_MAX], watchdog[PATH_MAX], bwrap[PATH_MAX];
 };
 
 static enum um_code find_tools(const struct guest *g, struct tools *t, struct um_error *err)
@@ -52,6 +55,8 @@ static enum um_code find_tools(const struct guest *g, struct tools *t, struct um
 
     if (!code)
         code = um_paths_libexec("libumlguard.so", t->guard, sizeof(t->guard), err);
+    if (!code)
+        code = um_paths_libexec("compat/uml_watchdog", t->watchdog, sizeof(t->watchdog), err);
     if (!code && g->def.sandbox)
         code = um_paths_program("bwrap", "bubblewrap", t->bwrap, sizeof(t->bwrap), err);
     return code;
@@ -64,11 +69,33 @@ static enum um_code make_directories(const struct guest *g, struct um_error *err
     enum um_code code = UM_OK;
 
     /* What a former life left behind would be taken for this one's. */
-    if (!um_remove_tree(guest_path(g, GUEST_PATH_DIR, path)))
+    if (!guest_tree_remove(g->umld, guest_path(g, GUEST_PATH_DIR, path)))
         return um_fail_errno(err, errno, path, "cannot remove what is left of the last run");
     unlink(guest_path(g, GUEST_PATH_EXIT, path));
     for (size_t i = 0; !code && i < UM_ARRAY_LEN(dirs); i++)
         code = um_mkdir_parents(guest_path(g, dirs[i], path), 0700, err);
+    /* Without a sandbox the guest itself walks down to its inner directory. */
+    if (!code && g->uid && !g->def.sandbox && chmod(guest_path(g, GUEST_PATH_DIR, path), 0711) < 0)
+        code = um_fail_errno(err, errno, path, "cannot be opened to the guest");
+    return code;
+}
+
+/* What the order names is there, and the guest's. */
+static enum um_code write_words(struct guest *g, const struct launch_kernel *kernel,
+                                const struct launch_paths *paths, struct launch_options *options,
+                                struct um_error *err)
+{
+    struct um_strv cgroups = {NULL, 0};
+    enum um_code code = guest_cgroup_make(g, &cgroups, err);
+
+    if (!code && g->uid)
+        code = guest_files_give(g, kernel, paths, options->disks, err);
+    options->cgroups = (const char *const *)cgroups.v;
+    g->plan->gate = um_strv_contains(&cgroups, ORDER_CGROUP_GATE);
+    if (!code)
+        code = launch_order(&g->def, kernel, paths, options, &g->plan->order, err);
+    options->cgroups = NULL;
+    um_strv_done(&cgroups);
     return code;
 }
 
@@ -86,6 +113,7 @@ static enum um_code fill_order(struct guest *g, const struct launch_kernel *kern
 
     paths.umlinit = tools.umlinit;
     paths.guard = tools.guard;
+    paths.watchdog = tools.watchdog;
     paths.bwrap = tools.bwrap;
     if (!code)
         code = make_directories(g, err);
@@ -94,7 +122,7 @@ static enum um_code fill_order(struct guest *g, const struct launch_kernel *kern
     if (!launch_disks_read(&g->def, &disks))
         return um_fail(err, UM_E_NO_RESOURCES, g->def.name, NULL, "out of memory");
     options->disks = &disks;
-    code = launch_order(&g->def, kernel, &paths, options, &g->plan->order, err);
+    code = write_words(g, kernel, &paths, options, err);
     options->disks = NULL;
     launch_disks_done(&disks);
     return code;
@@ -105,6 +133,7 @@ static enum um_code write_order(struct guest *g, const struct launch_kernel *ker
 {
     struct launch_options options = {.boot = g->boot + 1,
                                      .cpu = balance_choose(g),
+                                     .uid = g->uid,
                                      .log_size = (uint64_t)settings_int(g->umld, SETTING_LOG_SIZE),
                                      .log_parts = (int)settings_int(g->umld, SETTING_LOG_PARTS)};
     enum um_code code;
@@ -128,7 +157,7 @@ static void plan(struct guest *g, const struct launch_kernel *kernel)
 {
     struct um_error err;
 
-    if (guest_disks_free(g, &err) || write_order(g, kernel, &err)) {
+    if (guest_ids_give(g, &err) || guest_disks_free(g, &err) || write_order(g, kernel, &err)) {
         fail(g, &err);
         return;
     }
@@ -185,7 +214,8 @@ void guest_prepare(struct guest *g)
     }
     if (!guest_slot_take(g, guest_boot_places(g->umld)))
         return;
-    guest_definition_check_files(&g->def, errors, UM_ARRAY_LEN(errors), &count);
+    guest_definition_check_files(&g->def, guest_ids_any(g->umld), errors, UM_ARRAY_LEN(errors),
+                                 &count);
     if (count) {
         fail(g, &errors[0]);
         return;
@@ -205,7 +235,7 @@ enum um_code guest_start_check(struct guest *g, struct um_error *err)
     size_t count = 0;
     enum um_code code;
 
-    guest_definition_check_files(&g->def, why, UM_ARRAY_LEN(why), &count);
+    guest_definition_check_files(&g->def, guest_ids_any(g->umld), why, UM_ARRAY_LEN(why), &count);
     if (!count && kernels_check(g->umld, g->def.kernel, why) == UM_OK &&
         guest_disks_free(g, why) == UM_OK)
         return UM_OK;
@@ -240,7 +270,8 @@ static enum um_code spawn_monitor(struct guest *g, struct um_error *err)
     char program[PATH_MAX], socket[GUEST_PATH_SIZE], dir[GUEST_PATH_SIZE];
     /* It reads its order; its arguments are for people, and for guest_dir_kill(). */
     char *argv[] = {program, g->def.name, dir, NULL};
-    struct um_fd_map fds[2];
+    struct um_fd_map fds[4];
+    size_t count = 0;
     pid_t pid;
     int pidfd;
     enum um_code code = um_paths_libexec("umlmon", program, sizeof(program), err);
@@ -256,11 +287,15 @@ static enum um_code spawn_monitor(struct guest *g, struct um_error *err)
         code = monitor_connect(g, err);
     if (code)
         return code;
-    fds[0] = (struct um_fd_map){order, ORDER_FD};
-    fds[1] = (struct um_fd_map){listener, ORDER_LISTEN_FD};
+    fds[count++] = (struct um_fd_map){order, ORDER_FD};
+    fds[count++] = (struct um_fd_map){listener, ORDER_LISTEN_FD};
+    if (g->uid)
+        fds[count++] = (struct um_fd_map){guest_ids_userns(g->umld), ORDER_USERNS_FD};
+    if (g->plan->gate)
+        fds[count++] = (struct um_fd_map){cgroups_gate(g->umld->cgroups), ORDER_CGROUP_FD};
     code = um_spawn(
         &(struct um_spawn){
-            .argv = argv, .fds = fds, .fd_count = 2, .keep_stderr = true, .new_session = true},
+            .argv = argv, .fds = fds, .fd_count = count, .keep_stderr = true, .new_session = true},
         &pid, &pidfd, err);
     if (code)
         return code;

@@ -3,7 +3,7 @@
  * own limit; the kill of the whole tree; and what is settled once it is proven dead.
  */
 #include "umld/failpoint.h"
-#include "umld/guest.h"
+#include "umld/guest_ids.h"
 #include "umld/settings.h"
 #include "vmcore/base/clock.h"
 #include "vmcore/base/fd.h"
@@ -201,11 +201,14 @@ void guest_release(struct guest *g)
 {
     char path[GUEST_PATH_SIZE];
 
+    g->end.starved = guest_cgroup_starved(g);
     monitor_close(g);
     guest_lanes_close(g);
     guest_plan_free(g);
     guest_slot_release(g);
-    if (!um_remove_tree(guest_path(g, GUEST_PATH_DIR, path)))
+    guest_files_take_back(g);
+    guest_cgroup_remove(g->umld, guest_path(g, GUEST_PATH_DIR, path));
+    if (!guest_tree_remove(g->umld, path))
         um_log(UM_LOG_WARNING, "guest %s: cannot remove %s", g->def.name, path);
     g->monitor_pid = g->main_pid = 0;
     g->cpu = -1;

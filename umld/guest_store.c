@@ -1,6 +1,7 @@
 /*
  * Guests in the database: definition, devices, and the columns that say how they are.
  */
+#include "mconsole/wire.h"
 #include "umld/db.h"
 #include "umld/guest.h"
 #include "vmcore/base/clock.h"
@@ -40,6 +41,7 @@ void guest_store(struct guest *g)
 {
     /* What the daemon before this one knew still holds while the monitor is being asked. */
     enum guest_state state = g->state == GUEST_ADOPTING ? g->adopting_from : g->state;
+    char health[MCONSOLE_DATA_MAX + 16];
 
     g->dirty = false;
     if (!g->id)
@@ -48,8 +50,10 @@ void guest_store(struct guest *g)
                 (int64_t)g->boot, g->kernel_path ? g->kernel_path : "", (int64_t)g->monitor_pid,
                 g->monitor_start, um_clock_boot_id(), g->start_ns, g->exit_ns,
                 (int64_t)g->wait_status, g->cause ? g->cause : "", (int64_t)g->failures,
-                (int64_t)g->restarts, g->asked, g->id) ||
-        !db_run(g->umld->db, DBQ_GUEST_WANT, (int64_t)g->want_up, g->id))
+                (int64_t)g->restarts, g->asked, (int64_t)g->uid, g->id) ||
+        !db_run(g->umld->db, DBQ_GUEST_WANT, (int64_t)g->want_up, g->id) ||
+        !db_run(g->umld->db, DBQ_GUEST_SIGNALS, guest_health_text(g, health, sizeof(health)),
+                (int64_t)g->hung, g->id))
         g->dirty = true;
 }
 
@@ -116,7 +120,19 @@ static bool load_row(const struct db_row *row, void *arg)
     for (size_t i = 0; i < UM_ARRAY_LEN(asked); i++)
         if (strcmp(db_row_text(row, 19), asked[i]) == 0)
             g->asked = asked[i];
+    g->uid = (uid_t)db_row_int(row, 20);
     start_with_host(g);
+    return true;
+}
+
+static bool load_signals(const struct db_row *row, void *arg)
+{
+    struct guest *g = guest_by_id(arg, db_row_int(row, 0));
+
+    if (g) {
+        guest_health_load(g, db_row_text(row, 1));
+        g->hung = db_row_int(row, 2) != 0;
+    }
     return true;
 }
 
@@ -142,6 +158,7 @@ enum um_code guests_load(struct umld *umld, struct um_error *err)
     struct load load = {.umld = umld};
 
     if (db_each(umld->db, DBQ_GUEST_ALL, load_row, &load) < 0 ||
+        db_each(umld->db, DBQ_GUEST_SIGNALS_ALL, load_signals, umld) < 0 ||
         db_each(umld->db, DBQ_DEVICE_ORIGINS, load_origin, umld) < 0)
         return um_fail(err, UM_E_BAD_CONFIG, umld->paths.state_dir, NULL,
                        "guests cannot be read from the database");

@@ -2,7 +2,7 @@
  * Processes of a run directory, found by their arguments: umlmon is given the directory as its
  * second one, sandbox and kernel have `uml_dir=DIRECTORY/in/`.
  */
-#include "umld/guest.h"
+#include "umld/guest_ids.h"
 #include "vmcore/base/fd.h"
 #include "vmcore/base/log.h"
 #include "vmcore/base/spawn.h"
@@ -38,14 +38,14 @@ static bool names_dir(const char *args, size_t len, const char *dir)
 }
 
 /* proc is the process's directory in /proc: it never comes to mean another process. */
-static bool belongs(int proc, const char *dir, char *buf)
+static bool belongs(const struct umld *umld, int proc, const char *dir, char *buf)
 {
     um_autofd fd = openat(proc, "cmdline", O_RDONLY | O_CLOEXEC);
     size_t len = 0;
     struct stat st;
     ssize_t n;
 
-    if (fd < 0 || fstat(proc, &st) < 0 || st.st_uid != geteuid())
+    if (fd < 0 || fstat(proc, &st) < 0 || !guest_ids_ours(umld, st.st_uid))
         return false;
     while (len < ARGUMENTS_MAX && (n = read(fd, buf + len, ARGUMENTS_MAX - len)) > 0)
         len += (size_t)n;
@@ -53,19 +53,20 @@ static bool belongs(int proc, const char *dir, char *buf)
     return names_dir(buf, len, dir);
 }
 
-static bool kill_one(int root, const char *name, const char *dir, char *buf)
+static bool kill_one(const struct umld *umld, int root, const char *name, const char *dir,
+                     char *buf)
 {
     um_autofd pidfd = um_pidfd_open((pid_t)atoi(name));
     um_autofd proc = pidfd < 0 ? -1 : openat(root, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-    if (proc < 0 || !belongs(proc, dir, buf))
+    if (proc < 0 || !belongs(umld, proc, dir, buf))
         return false;
     um_log(UM_LOG_WARNING, "killing process %s, left of %s", name, dir);
     um_pidfd_signal(pidfd, SIGKILL);
     return true;
 }
 
-int guest_dir_kill(const char *dir)
+int guest_dir_kill(const struct umld *umld, const char *dir)
 {
     char *buf = malloc(ARGUMENTS_MAX + 1);
     DIR *d = opendir("/proc");
@@ -76,7 +77,7 @@ int guest_dir_kill(const char *dir)
         pid_t pid = e->d_name[0] >= '1' && e->d_name[0] <= '9' ? (pid_t)atoi(e->d_name) : 0;
 
         if (pid > 0 && pid != getpid())
-            count += kill_one(dirfd(d), e->d_name, dir, buf);
+            count += kill_one(umld, dirfd(d), e->d_name, dir, buf);
     }
     if (d)
         closedir(d);

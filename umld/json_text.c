@@ -22,31 +22,6 @@ void json_text_close(struct um_buf *b, char bracket)
     um_buf_append(b, &bracket, 1);
 }
 
-/* Bytes of the UTF-8 character at s (RFC 3629), 0: not one. */
-static size_t utf8_length(const unsigned char *s, size_t len)
-{
-    static const struct {
-        unsigned char first, last, low, high; /* range of the first and of the second byte */
-        unsigned char length;
-    } rows[] = {
-        {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3}, {0xe1, 0xec, 0x80, 0xbf, 3},
-        {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3}, {0xf0, 0xf0, 0x90, 0xbf, 4},
-        {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
-    };
-
-    for (size_t i = 0; i < UM_ARRAY_LEN(rows); i++) {
-        if (s[0] < rows[i].first || s[0] > rows[i].last)
-            continue;
-        if (len < rows[i].length || s[1] < rows[i].low || s[1] > rows[i].high)
-            return 0;
-        for (size_t k = 2; k < rows[i].length; k++)
-            if (s[k] < 0x80 || s[k] > 0xbf)
-                return 0;
-        return rows[i].length;
-    }
-    return 0;
-}
-
 static bool is_plain(unsigned char c)
 {
     return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
@@ -55,7 +30,7 @@ static bool is_plain(unsigned char c)
 /* One character that needs more than being copied. Bytes taken. */
 static size_t put_special(struct um_buf *b, const unsigned char *s, size_t len)
 {
-    size_t n = s[0] >= 0x80 ? utf8_length(s, len) : 1;
+    size_t n = um_utf8_length((const char *)s, len);
 
     if (n == 0) {
         um_buf_append(b, "?", 1);
@@ -108,6 +83,18 @@ void json_text_int(struct um_buf *b, int64_t value)
 
     separate(b);
     um_buf_append(b, text, (size_t)n);
+}
+
+void json_text_real(struct um_buf *b, double value)
+{
+    char text[40];
+    int n = snprintf(text, sizeof(text), "%.17g", value);
+
+    separate(b);
+    um_buf_append(b, text, (size_t)n);
+    /* A whole number is a real one all the same. */
+    if (!strpbrk(text, ".e"))
+        um_buf_puts(b, ".0");
 }
 
 void json_text_bool(struct um_buf *b, bool value)

@@ -16,6 +16,7 @@ void json_text_key(struct um_buf *b, const char *key, size_t len) um_nonnull(1, 
 /* Bytes that are not UTF-8 become question marks: text of guests goes through here. */
 void json_text_string(struct um_buf *b, const char *s, size_t len) um_nonnull(1, 2);
 void json_text_int(struct um_buf *b, int64_t value) um_nonnull(1);
+void json_text_real(struct um_buf *b, double value) um_nonnull(1); /* finite */
 void json_text_bool(struct um_buf *b, bool value) um_nonnull(1);
 
 /* Members of an object; one whose value is NULL is left out. */

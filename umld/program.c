@@ -1,7 +1,7 @@
 /*
  * The program umld: options, going to the background, exit status.
  */
-#include "umld/umld.h"
+#include "umld/guest_ids.h"
 #include "vmcore/base/fd.h"
 #include "vmcore/base/log.h"
 #include "vmcore/base/str.h"
@@ -26,6 +26,9 @@ static const struct {
      NULL,
      "system mode: /run/umld, /var/lib/umld, socket for all users"},
     {{"user", required_argument, NULL, 'u'}, "NAME", "with --system as root: become this user"},
+    {{"guest-uids", required_argument, NULL, 'g'},
+     "FIRST-LAST",
+     "with --system as root: users that guests are, one each"},
     {{"background", no_argument, NULL, 'b'},
      NULL,
      "return once it is serving; log to STATE/umld.log"},
@@ -68,7 +71,7 @@ static bool copy_path(char *dst, size_t size, const char *value)
 }
 
 struct words {
-    const char *run, *state, *socket, *level;
+    const char *run, *state, *socket, *level, *guest_uids;
 };
 
 /* -1: go on; otherwise the exit status. */
@@ -80,13 +83,16 @@ static int parse(int argc, char **argv, struct umld_options *o, struct words *w)
     memset(options, 0, sizeof(options));
     for (size_t i = 0; i < UM_ARRAY_LEN(rows); i++)
         options[i] = rows[i].option;
-    while ((c = getopt_long(argc, argv, "Su:br:s:k:l:nVh", options, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, "Su:g:br:s:k:l:nVh", options, NULL)) != -1) {
         switch (c) {
         case 'S':
             o->system = true;
             break;
         case 'u':
             o->user = optarg;
+            break;
+        case 'g':
+            w->guest_uids = optarg;
             break;
         case 'b':
             o->background = true;
@@ -136,6 +142,11 @@ static enum um_code settle(struct umld_options *o, const struct words *w, struct
         if (absolute)
             setenv("UMLD_STATE_DIR", absolute, 1);
         free(absolute);
+    }
+    if (w->guest_uids && !guest_ids_parse(w->guest_uids, &o->guest_uids)) {
+        um_fail(err, UM_E_USAGE, "--guest-uids", NULL, "\"%s\" is no range of users",
+                w->guest_uids);
+        return um_hint(err, "for example 200000-265535");
     }
     code = um_paths_default(o->system, &o->paths, err);
     if (!code && w->socket && !copy_path(o->paths.socket, sizeof(o->paths.socket), w->socket))
@@ -216,9 +227,10 @@ static int run_background(const struct umld_options *o)
 int umld_main(int argc, char **argv)
 {
     struct umld_options options = {.system = false};
-    struct words words = {NULL, NULL, NULL, NULL};
+    struct words words = {.run = NULL};
     struct um_error err;
     struct umld *umld;
+    char range[32];
     int status;
 
     um_log_init("umld");
@@ -236,8 +248,10 @@ int umld_main(int argc, char **argv)
     if (umld_start(&options, &umld, &err))
         return complain(&err);
     if (options.check_only)
-        printf("run directory   %s\nstate directory %s\nsocket          %s\nall is well\n",
-               options.paths.run_dir, options.paths.state_dir, options.paths.socket);
+        printf("run directory   %s\nstate directory %s\nsocket          %s\nguest uids      %s\n"
+               "all is well\n",
+               options.paths.run_dir, options.paths.state_dir, options.paths.socket,
+               guest_ids_any(umld) ? guest_ids_text(umld, range, sizeof(range)) : "umld's own");
     else
         umld_run(umld);
     umld_free(umld);

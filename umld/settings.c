@@ -26,6 +26,7 @@ static const struct {
     [SETTING_LOG_PARTS] = {"console-log-parts", KIND_INT, 8, 1, 1000},
     [SETTING_BOOT_SECONDS] = {"boot-seconds", KIND_INT, 60, 1, 3600},
     [SETTING_STOP_SECONDS] = {"stop-seconds", KIND_INT, 20, 1, 600},
+    [SETTING_HANG_SECONDS] = {"hang-seconds", KIND_INT, 30, 1, 3600},
 };
 
 struct settings {

@@ -14,6 +14,7 @@ enum setting {
     SETTING_LOG_PARTS,    /* parts kept per console */
     SETTING_BOOT_SECONDS, /* what a kernel gets to come up */
     SETTING_STOP_SECONDS, /* what a guest gets to shut down after Ctrl-Alt-Del */
+    SETTING_HANG_SECONDS, /* without an answer of its kernel, a guest counts as hung */
     SETTING_COUNT
 };
 

@@ -7,6 +7,7 @@
 #include "umld/api.h"
 #include "vmcore/base/loop.h"
 #include "vmcore/base/paths.h"
+#include "vmcore/base/userns.h"
 
 struct db;
 struct guests;
@@ -17,6 +18,8 @@ struct images;
 struct settings;
 struct balance;
 struct orphan;
+struct guest_ids;
+struct cgroups;
 
 struct umld {
     struct um_loop *loop;
@@ -32,10 +35,15 @@ struct umld {
     struct balance *balance;
     struct child *children; /* helper programs running now, umld/child.h */
     int booting;            /* guests that have a place among those booting, guest_slots.c */
+    struct guest_ids *ids;  /* users guests may be, guest_ids.h */
+    struct cgroups *cgroups;
+    struct um_timer *sweep; /* of control groups, guest_cgroup.c; made when it is needed */
+    int sweeps;
     struct orphan *orphans; /* guests nobody knows, being ended; guest_adopt.c */
     struct um_paths paths;
     bool system;
     bool log_level_given;
+    uint64_t pings;     /* sent by guest_watch.c */
     int unread_guests;  /* rows of the database that could not be understood */
     int64_t started_ns; /* wall clock */
     int lock_fd;        /* R/lock, held for life */
@@ -49,6 +57,7 @@ struct umld_options {
     bool check_only;
     bool log_level_given; /* on the command line: goes before the stored setting */
     const char *user;     /* system mode: become this user after opening what needs root */
+    struct um_userns_range guest_uids; /* count 0: not given */
 };
 
 /* Open everything and adopt what is alive. On failure nothing of the daemon is left. */

@@ -19,8 +19,12 @@ CREATE TABLE guest (
     wait_status INTEGER NOT NULL DEFAULT -1,    -- of the last exit, -1: none yet
     cause       TEXT NOT NULL DEFAULT '',
     failures    INTEGER NOT NULL DEFAULT 0,     -- consecutive, for the restart policy
-    restarts    INTEGER NOT NULL DEFAULT 0
+    health      TEXT NOT NULL DEFAULT '',       -- as the guest last said: `failing disk full`
+    hung        INTEGER NOT NULL DEFAULT 0,     -- its kernel was found not to answer
+    restarts    INTEGER NOT NULL DEFAULT 0,
+    uid         INTEGER NOT NULL DEFAULT 0      -- of its processes, 0: the daemon's user
 ) STRICT;
+CREATE UNIQUE INDEX guest_uid ON guest(uid) WHERE uid != 0;
 
 CREATE TABLE device (
     guest_id INTEGER NOT NULL REFERENCES guest(id) ON DELETE CASCADE,

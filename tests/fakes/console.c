@@ -13,7 +13,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { RING_SIZE = 4095, LINE_SIZE = 256, NUMBERED_LINE = 64 };
+enum { RING_SIZE = 4095, LINE_SIZE = 800, NUMBERED_LINE = 64 };
 
 static struct console {
     const char *name; /* NULL: not open */
@@ -118,6 +118,39 @@ void consoles_drain(void)
 
 /* ---- input: what a shell on the console would do ---- */
 
+/* `\n` in what is typed is a newline in what is sent. Never longer. */
+static size_t unescape(const char *text, char *ret)
+{
+    size_t n = 0;
+
+    for (; *text; text++) {
+        bool newline = *text == '\\' && text[1] == 'n';
+
+        ret[n++] = newline ? '\n' : *text;
+        text += newline;
+    }
+    return n;
+}
+
+static void notify_user(const char *text)
+{
+    char data[LINE_SIZE];
+
+    notify_send(MCONSOLE_NOTIFY_USER, data, unescape(text, data));
+}
+
+/* From a child, as the watchdog helper does it. */
+static void notify_from_child(int type, const char *text)
+{
+    long pid = SYS(fork, 0);
+
+    if (pid == 0) {
+        notify_send(type, text, strlen(text));
+        leave(0);
+    }
+    SYS(wait4, pid, NULL, 0, NULL);
+}
+
 static void run_line(struct console *c)
 {
     TEXT(answer, LINE_SIZE + 16);
@@ -133,7 +166,11 @@ static void run_line(struct console *c)
     if (str_equal(c->line, "reboot"))
         guest_reboot();
     if (str_starts(c->line, "notify "))
-        notify_send(MCONSOLE_NOTIFY_USER, c->line + 7, strlen(c->line + 7));
+        notify_user(c->line + 7);
+    if (str_equal(c->line, "hang"))
+        notify_from_child(MCONSOLE_NOTIFY_HANG, "");
+    if (str_starts(c->line, "forge "))
+        notify_from_child(MCONSOLE_NOTIFY_USER, c->line + 6);
     put_all(&answer, "fake: ", c->line, "\n", NULL);
     console_put(c, answer.p, answer.len);
 }

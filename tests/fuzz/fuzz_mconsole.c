@@ -1,10 +1,12 @@
 /*
  * What a hostile guest sends us: a sequence of datagrams, each led by a little-endian u16 size. The
  * first byte of the input chooses the cap of joined replies. Every datagram is decoded as a
- * notification and as a reply; replies are joined as a lane would.
+ * notification and as a reply; replies are joined as a lane would, and what a notification says is
+ * read line by line.
  */
-#include "mconsole/wire.h"
+#include "mconsole/signals.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +18,22 @@ static void require(bool truth)
         abort();
 }
 
+static void try_lines(const char *data, size_t size)
+{
+    struct mconsole_signals all = MCONSOLE_SIGNALS(data, size);
+    struct mconsole_signal s;
+
+    while (mconsole_signal_next(&all, &s)) {
+        size_t len = strlen(s.line);
+
+        require(len > 0 && s.value >= s.line && s.value <= s.line + len);
+        require((s.problem != NULL) == (s.kind == MCONSOLE_SIGNAL_BAD));
+        require(s.kind != MCONSOLE_SIGNAL_METRIC || (s.name[0] && isfinite(s.number)));
+        for (size_t i = 0; i < len; i++)
+            require((unsigned char)s.line[i] >= 0x20 && s.line[i] != 0x7f);
+    }
+}
+
 static void try_notify(const uint8_t *data, size_t size)
 {
     struct mconsole_notify n;
@@ -25,6 +43,7 @@ static void try_notify(const uint8_t *data, size_t size)
     require(n.type <= MCONSOLE_NOTIFY_USER);
     require(n.len <= MCONSOLE_DATA_MAX && n.len <= size);
     require(n.data[n.len] == '\0');
+    try_lines(n.data, n.len);
 }
 
 static void try_reply(const uint8_t *data, size_t size, struct mconsole_joined *j)

@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import pathlib
+import pwd
 import re
 import shutil
 import signal
@@ -20,12 +21,16 @@ import tempfile
 import time
 import unittest
 
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1]))
+import cgroups  # noqa: E402
+
 SKIP = 77
 ORDINARY = 12345  # a uid that nobody has
 LIMIT = 120  # seconds; for every wait; what takes longer will not come
 BUILD = os.environ.get("UMLD_TEST_BUILD", "")
 
-LIBEXEC = ("umlmon", "umlinit", "libumlguard.so", "probe.cpio")
+LIBEXEC = {"umlmon": "", "umlinit": "", "libumlguard.so": "", "probe.cpio": "", "uml_watchdog": "compat/",
+           "uml_mconsole": "compat/"}
 
 
 def missing():
@@ -74,14 +79,13 @@ def stage_programs(folder):
     built = {}
     source = pathlib.Path(__file__).resolve().parents[2]
     for path in pathlib.Path(BUILD).glob("**/*"):
-        if path.name in LIBEXEC or (path.name in ("umld", "umlctl", "uml_mconsole") and path.is_file()):
+        if path.name in LIBEXEC or (path.name in ("umld", "umlctl") and path.is_file()):
             if "stage" not in path.parts and ".p" not in path.suffix and path.is_file():
                 built[path.name] = path
     for name in ("umld", "umlctl"):
         shutil.copy(built[name], folder + "/bin/")
-    shutil.copy(built["uml_mconsole"], folder + "/libexec/umld/compat/")
-    for name in LIBEXEC:
-        shutil.copy(built[name], folder + "/libexec/umld/")
+    for name, below in LIBEXEC.items():
+        shutil.copy(built[name], f"{folder}/libexec/umld/{below}")
     shutil.copy(source / "images/build-image", folder + "/libexec/umld/")
     for path in (source / "images/guest").iterdir():
         shutil.copy(path, folder + "/libexec/umld/guest/")
@@ -97,10 +101,19 @@ class CallError(Exception):
 
 
 class Daemon:
-    """A private umld. Everything below self.folder; files for guests belong to its user."""
+    """A private umld. Everything below self.folder; files for guests belong to its user.
 
-    def __init__(self, uid=None):
+    uid: started by this user, in user mode. user: in system mode, started by root, and becomes this user;
+    each guest is a user of its own then.
+    """
+
+    def __init__(self, uid=None, user=None):
+        if user and os.getuid() != 0:
+            raise unittest.SkipTest("only root can make guests other users")
+        self.user = user
         self.uid = uid if os.getuid() == 0 else None
+        self.words = ["--system", "--user", user] if user else []
+        self.owner = pwd.getpwnam(user).pw_uid if user else self.uid
         self.folder = tempfile.mkdtemp(prefix="umg-", dir="/var/tmp")
         os.chmod(self.folder, 0o755)
         self.run, self.state, self.home = (f"{self.folder}/{name}" for name in ("r", "s", "home"))
@@ -129,8 +142,8 @@ class Daemon:
     # ---- the daemon itself
 
     def give(self, path):
-        if self.uid:
-            os.chown(path, self.uid, self.uid)
+        if self.owner:
+            os.chown(path, self.owner, self.owner)
 
     def as_user(self):
         return {"user": self.uid, "group": self.uid, "extra_groups": []} if self.uid else {}
@@ -138,8 +151,8 @@ class Daemon:
     def start(self):
         with open(self.log, "ab") as log:
             # A terminal, a descriptor and an environment of the tester's that no guest may see.
-            self.process = subprocess.Popen([self.folder + "/p/bin/umld", "--log-level", "debug"], env=self.environment,
-                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log, **self.as_user())
+            self.process = subprocess.Popen([self.folder + "/p/bin/umld", "--log-level", "debug", *self.words],
+                                            env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **self.as_user())
         until(self.answers, "umld serves")
 
     def answers(self):
@@ -170,6 +183,7 @@ class Daemon:
                 self.process.kill()
                 self.process.wait()
         left += [name for name in os.listdir(self.run) if name not in ("lock", "g")]
+        left += cgroups.of_guests(self.run)
         try:
             until(lambda: not self.processes(), "all processes of this umld are gone")
         except AssertionError:
@@ -177,6 +191,8 @@ class Daemon:
             for pid in self.processes():
                 with contextlib.suppress(OSError):
                     os.kill(pid, signal.SIGKILL)
+        if not left:
+            cgroups.remove(self.run)
         shutil.rmtree(self.folder)
         if left:
             raise AssertionError(f"left behind: {left}")
@@ -270,6 +286,8 @@ class Daemon:
         path = f"{self.files}/{name}"
         os.mkdir(path, 0o755)
         self.give(path)
+        if self.user:  # whoever the guest is going to be
+            os.chmod(path, 0o777)
         return path
 
     def guest(self, name, *words, start=True, root=True):
@@ -298,6 +316,10 @@ class Guest:
 
     def pid(self):
         return self.runtime()["pid"]
+
+    def uid(self):
+        """Of its processes."""
+        return self.runtime().get("uid", self.daemon.owner or os.getuid())
 
     def wait(self, condition="exit", seconds=LIMIT):
         return self.daemon.call("io.umld.Guest.Wait", _timeout=seconds + 5, name=self.name, condition=condition,
@@ -448,5 +470,5 @@ def evidence(pid):
 
 
 def status_field(pid, name):
-    match = re.search(rf"^{name}:\s*(.*)$", read(f"/proc/{pid}/status").decode(), re.M)
+    match = re.search(rf"^{name}:[ \t]*(.*?)[ \t]*$", read(f"/proc/{pid}/status").decode(), re.M)
     return match[1] if match else ""

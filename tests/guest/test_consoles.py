@@ -16,9 +16,11 @@ from guest_harness import CallError, Daemon, Stream
 
 
 class Consoles(unittest.TestCase):
+    user = None  # system mode: whom umld becomes (test_apart.py)
+
     @classmethod
     def setUpClass(cls):
-        cls.daemon = Daemon()
+        cls.daemon = Daemon(user=cls.user)
         cls.addClassCleanup(cls.daemon.close)
         cls.guest = cls.daemon.guest("web", "con1=managed", "con2=null", "con3=none", "con4=pts", "ssl0=managed", "ssl1=pts")
         cls.boot = cls.guest.wait("ready")["bootNumber"]

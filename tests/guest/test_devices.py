@@ -12,9 +12,11 @@ from guest_harness import BUILD, CallError, Daemon
 
 
 class Devices(unittest.TestCase):
+    user = None  # system mode: whom umld becomes (test_apart.py)
+
     @classmethod
     def setUpClass(cls):
-        cls.daemon = Daemon()
+        cls.daemon = Daemon(user=cls.user)
         cls.addClassCleanup(cls.daemon.close)
         cls.daemon.image()
 
@@ -41,6 +43,19 @@ class Devices(unittest.TestCase):
         with guest.shell() as shell:
             line = shell.run("cat /proc/cmdline")
             self.assertTrue(line.endswith("root=/dev/ubda ro console=tty0 one=1 two quiet -- behind"), line)
+
+    def test_kernels_make_no_crowd_of_helpers_at_start(self):
+        """A process per device before / is there: more than threads-max at once, and the disk waits for a second."""
+        terminals = "ls /dev | grep '^[pt]ty[p-za-e][0-9a-f]$' | wc -l"
+        with self.guest("few", "mem=40M").shell() as shell:
+            self.assertEqual(shell.run(terminals), "0")
+            self.assertLess(int(shell.run("echo $$")), int(shell.run("cat /proc/sys/kernel/threads-max")))
+        self.daemon.ctl("create", "some", "ubd0r=" + self.daemon.image(), "--", "pty.legacy_count=2")
+        guest = guest_harness.Guest(self.daemon, "some")
+        self.addCleanup(guest.remove)
+        guest.start()
+        with guest.shell() as shell:
+            self.assertEqual(shell.run(terminals), "4", "the user's word is the last")
 
     def test_two_disks_one_read_only(self):
         second, third = self.daemon.disk("second.img"), self.daemon.disk("third.img")
@@ -120,7 +135,7 @@ class Devices(unittest.TestCase):
         with guest.shell() as shell:
             shell.run("mount -t hostfs none /mnt")
             self.assertEqual(shell.run("cat /mnt/in"), "from the host")
-            shell.run("mkdir /mnt/sub && echo from the guest >/mnt/sub/out && mv /mnt/sub/out /mnt/sub/moved && rm /mnt/in")
+            shell.run("mkdir /mnt/sub && echo from the guest >/mnt/sub/out && mv /mnt/sub/out /mnt/sub/moved && rm -f /mnt/in")
         with open(folder + "/sub/moved", encoding="ascii") as file:
             self.assertEqual(file.read(), "from the guest\n")
         self.assertEqual(os.listdir(folder), ["sub"])
@@ -160,7 +175,7 @@ class Devices(unittest.TestCase):
         self.assertNotEqual(reply.returncode, 0)
         self.assertEqual(guest.runtime()["state"], "running")
         ask("sysrq s")
-        self.assertIn("Emergency Sync", guest.log())
+        guest_harness.until(lambda: "Emergency Sync" in guest.log(), "the kernel's word of it on con0")
 
     def test_mconsole_guards_know_the_real_kernel(self):
         guest = self.guest("guards")

@@ -11,9 +11,11 @@ from guest_harness import Daemon, Stream, until
 
 
 class Life(unittest.TestCase):
+    user = None  # system mode: whom umld becomes (test_apart.py)
+
     @classmethod
     def setUpClass(cls):
-        cls.daemon = Daemon()
+        cls.daemon = Daemon(user=cls.user)
         cls.addClassCleanup(cls.daemon.close)
         cls.daemon.image()
 

@@ -2,7 +2,7 @@
 """A guest's root looks for the host: hostfs in every spelling, /proc, devices, disks, other guests.
 
 Two guests run: "evil" with everything a definition can give it, "plain" whose hostfs= names a
-directory. The same tests run with umld as root and as an ordinary user.
+directory. The same tests run with umld as root, as an ordinary user, and in system mode.
 """
 
 import os
@@ -10,6 +10,7 @@ import re
 import shutil
 import struct
 import subprocess
+import sys
 import unittest
 
 import guest_harness
@@ -45,15 +46,16 @@ def cow_header(backing):
 
 
 class Sandbox:
-    """The tests; Root and Ordinary below say as whom."""
+    """The tests; Root, Ordinary and Apart below say as whom."""
 
     uid = None
+    user = None
 
     @classmethod
     def setUpClass(cls):
         if cls.uid and os.getuid() != 0:
             raise unittest.SkipTest("everything here already runs as an ordinary user")
-        cls.daemon = d = Daemon(cls.uid)
+        cls.daemon = d = Daemon(cls.uid, cls.user)
         cls.addClassCleanup(d.close)
         cls.secret = d.file("secret", f"{MARK}\n" * 4096)
         with open(d.home + "/secret", "w", encoding="ascii") as file:
@@ -73,13 +75,14 @@ class Sandbox:
 
     def declared(self, guest, disks):
         d = self.daemon
-        paths = {KERNEL, d.folder + "/p/libexec/umld/umlinit", d.folder + "/p/libexec/umld/libumlguard.so", "/tmp", "/proc"}
+        paths = {KERNEL, d.folder + "/p/libexec/umld/umlinit", d.folder + "/p/libexec/umld/libumlguard.so", "/usr/bin/uml_watchdog",
+                 "/tmp", "/proc"}
         paths |= libraries() | set(disks) | {"/dev/" + name for name in DEVICES}
         paths |= {guest.inner + name for name in ("", "/notify", "/uml", "/uml/mconsole", "/uml/pid")}
         return with_parents(paths)
 
     def reachable(self, shell, top):
-        prune = f"\\( -path '{top}/proc/*' -o -path '{top}/srv/*/*' -o -name 'q[0-9]*' -o -name 'c[0-9]*' \\) -prune"
+        prune = f"\\( -path '{top}/proc/*' -o -path '{top}/srv/*/*' -o -name 'q[0-9]*' -o -name 'c[0-9]*' -o -name 'w[0-9]*' \\) -prune"
         text = shell.run(f"cd / && find {top}/ {prune} -o -print")
         return {os.path.normpath(line[len(top):] or "/") for line in text.split("\n") if line}
 
@@ -172,7 +175,7 @@ class Sandbox:
     def test_places_that_were_not_declared_writable_are_not(self):
         libs = sorted(libraries())
         for path in ["/x", "/dev/x", "/usr/x", "/srv/x", "/srv/fixed/x", "/proc/x", libs[0], KERNEL, self.daemon.folder + "/p/x",
-                     self.daemon.folder + "/p/libexec/umld/umlinit", self.daemon.folder + "/p/libexec/umld/libumlguard.so"]:
+                     "/usr/bin/uml_watchdog", self.daemon.folder + "/p/libexec/umld/umlinit", self.daemon.folder + "/p/libexec/umld/libumlguard.so"]:
             self.assertNotEqual(self.sh.run(f"true >>/h{path}", check=False)[1], 0, path)
             self.assertNotEqual(self.sh.run(f"chmod 4777 /h{path}", check=False)[1], 0, path)
 
@@ -185,10 +188,10 @@ class Sandbox:
             self.assertEqual(file.read(), "declared\n")
         self.assertEqual(sorted(os.listdir(self.fixed)), ["etc", "here", "root", "secret", "up"])
 
-    def test_share_is_written_as_the_daemons_user_and_links_lead_nowhere(self):
+    def test_share_is_written_as_the_guests_user_and_links_lead_nowhere(self):
         self.sh.run("mount -t hostfs none /m -o /srv/share; echo from-the-guest >/m/out; mkdir /m/dir; ln -s /etc/passwd /m/dir/link")
         self.assertEqual(read(self.share + "/out"), b"from-the-guest\n")
-        self.assertEqual(os.stat(self.share + "/out").st_uid, self.uid or os.getuid())
+        self.assertEqual(os.stat(self.share + "/out").st_uid, self.evil.uid())
         # A link is followed in the guest, where it means the guest's own file, or on the way to a mount.
         self.assertEqual(self.sh.run("cat /m/dir/link"), self.sh.run("cat /etc/passwd"))
         self.assertNotEqual(self.sh.run("mount -t hostfs none /mnt -o /srv/share/dir/link/..", check=False)[1], 0)
@@ -268,7 +271,7 @@ class Sandbox:
         for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
             self.assertEqual(int(status_field(pid, name), 16), 0, name)
         self.assertEqual(status_field(pid, "NoNewPrivs"), "1")
-        self.assertEqual(status_field(pid, "Uid").split(), [str(self.uid or os.getuid())] * 4)
+        self.assertEqual(status_field(pid, "Uid").split(), [str(self.evil.uid())] * 4)
 
     def test_no_descriptor_of_the_host_reaches_the_guest(self):
         allowed = re.compile(r"(socket|pipe|anon_inode):\[?\w*\]?|/dev/pts/\d+|/dev/random|/dev/urandom|/tmp/#\d+ \(deleted\)|"
@@ -309,6 +312,58 @@ class Ordinary(Sandbox, unittest.TestCase):
     """umld runs as an ordinary user."""
 
     uid = guest_harness.ORDINARY
+
+
+class Apart(Sandbox, unittest.TestCase):
+    """System mode: umld is somebody without any right, and each guest somebody else."""
+
+    user = "daemon"
+
+    def test_the_two_guests_are_two_users_and_neither_is_root_or_umlds(self):
+        users = [guest.uid() for guest in (self.evil, self.plain)]
+        self.assertEqual(len({0, self.daemon.owner, *users}), 4)
+        for guest, uid in zip((self.evil, self.plain), users):
+            for pid in guest.processes():
+                for name in ("Uid", "Gid"):
+                    self.assertEqual(status_field(pid, name).split(), [str(uid)] * 4, guest_harness.cmdline(pid))
+                self.assertEqual(status_field(pid, "Groups"), "")
+                for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+                    self.assertEqual(int(status_field(pid, name), 16), 0, name)
+        for pid in (self.daemon.process.pid, self.evil.runtime()["monitorPid"]):
+            self.assertEqual(status_field(pid, "Uid").split(), [str(self.daemon.owner)] * 4)
+            for name in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+                self.assertEqual(int(status_field(pid, name), 16), 0, f"umld and umlmon keep none: {name}")
+
+    def test_a_setuid_program_in_a_share_is_nobodys_but_the_guests(self):
+        self.sh.run("mount -t hostfs none /m -o /srv/share; cp /bin/busybox /m/setuid; chmod 6755 /m/setuid; umount /m")
+        found = os.stat(self.share + "/setuid")
+        self.assertEqual((found.st_uid, found.st_gid), (self.evil.uid(), self.evil.uid()))
+        self.assertNotIn(found.st_uid, (0, self.daemon.owner))
+        for owner in ("0:0", f"{self.daemon.owner}:{self.daemon.owner}", f"{self.plain.uid()}:{self.plain.uid()}"):
+            self.sh.run(f"mount -t hostfs none /m -o /srv/share; chown {owner} /m/setuid; umount /m", check=False)
+            self.assertEqual(os.stat(self.share + "/setuid").st_uid, self.evil.uid(), owner)
+
+    def test_a_file_of_another_guest_stays_closed_even_where_the_path_leads_to_it(self):
+        with open(self.share + "/others", "w", encoding="ascii") as file:
+            file.write(MARK)
+        os.chown(self.share + "/others", self.plain.uid(), self.plain.uid())
+        os.chmod(self.share + "/others", 0o600)
+        self.assertNotEqual(self.sh.run("cat /h/srv/share/others", check=False)[1], 0)
+        os.unlink(self.share + "/others")
+
+    def test_as_a_native_process_it_cannot_reach_umld_its_monitor_or_the_other_guest(self):
+        """What would be left to one that breaks out of kernel and sandbox: its uid, without namespaces."""
+        uid = self.evil.uid()
+        pids = {"umld": self.daemon.process.pid, "umlmon": self.evil.runtime()["monitorPid"], "plain": self.plain.pid()}
+        program = (f"import os\nos.setgroups([]); os.setresgid({uid}, {uid}, {uid}); os.setresuid({uid}, {uid}, {uid})\n"
+                   "def refused(what, *words):\n"
+                   "    try: what(*words)\n"
+                   "    except PermissionError: return\n"
+                   "    raise SystemExit(f'{what.__name__}{words} was allowed')\n"
+                   f"for pid in {list(pids.values())}: refused(os.kill, pid, 0); refused(os.listdir, f'/proc/{{pid}}/fd')\n"
+                   f"for path in {[self.daemon.run + '/g/plain/in', self.daemon.run + '/g/evil', self.daemon.state]}: refused(os.listdir, path)\n"
+                   f"refused(os.open, {self.daemon.image()!r}, os.O_RDWR)\n")
+        subprocess.run([sys.executable, "-c", program], check=True, cwd="/")
 
 
 if __name__ == "__main__":

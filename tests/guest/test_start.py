@@ -36,8 +36,9 @@ class Start(unittest.TestCase):
         self.assertRegex(lpj[0], r"^lpj=[1-9]\d+$", "learnt by the probe, passed from the first start on")
         self.assertEqual(self.argv, [
             os.path.realpath("/usr/bin/linux.uml"), "mem=72M", "umid=uml", f"uml_dir={self.inner}/",
-            f"mconsole=notify:{self.inner}/notify", lpj[0], "con=null", "ssl=null", "con0=fd:0,fd:1", f"ubd0d={self.raw}",
-            f"ubd1rd={self.daemon.image()}", "con1=fd:10", "root=/dev/ubda", "rw", "console=tty0", "hostname=web", "user=word"])
+            f"mconsole=notify:{self.inner}/notify", lpj[0], "con=null", "ssl=null", "con0=fd:0,fd:1", "pty.legacy_count=0",
+            f"ubd0d={self.raw}", f"ubd1rd={self.daemon.image()}", "con1=fd:10", "root=/dev/ubda", "rw", "console=tty0",
+            "hostname=web", "user=word"])
 
     def test_environment_is_exactly_what_it_needs(self):
         entries = dict(entry.split("=", 1) for entry in read(f"/proc/{self.pid}/environ").decode().split("\0") if entry)

@@ -24,8 +24,10 @@ ROOMS = {
     # order.h is the contract that launch_order.c writes: names of keys, nothing else.
     "vmcore/guest": ["vmcore/base", "vmcore/disk", "vmcore/monitor/order.h"],
     "vmcore/preload": [],
-    "vmcore/monitor": ["vmcore/base", "mconsole/wire.h"],
+    "vmcore/monitor": ["vmcore/base", "mconsole/wire.h", "mconsole/signals.h"],
     "netd": ["vmcore/base", "schemas"],
+    # Programs that UML kernels start themselves: as little as can be.
+    "netd/compat": ["vmcore/base", "mconsole/wire.h"],
     "umld": [
         "vmcore/base",
         "vmcore/disk",

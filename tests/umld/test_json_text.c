@@ -107,6 +107,26 @@ START_TEST(commas_and_colons_are_where_they_belong)
 }
 END_TEST
 
+START_TEST(real_numbers_stay_what_they_are)
+{
+    static const double values[] = {0, -0.5, 12, 1e300, -1e-300, 0.1, 123456789012345678.0};
+
+    for (size_t i = 0; i < UM_ARRAY_LEN(values); i++) {
+        struct um_buf b = UM_BUF_INIT;
+        json_t *tree;
+
+        json_text_open(&b, '[');
+        json_text_real(&b, values[i]);
+        json_text_real(&b, 1);
+        json_text_close(&b, ']');
+        tree = read_back(&b);
+        ck_assert(json_is_real(json_array_get(tree, 0)));
+        ck_assert_double_eq(json_real_value(json_array_get(tree, 0)), values[i]);
+        json_decref(tree);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("json_text");
@@ -118,6 +138,7 @@ int main(void)
     tcase_add_test(tc, what_is_not_utf8_becomes_question_marks);
     tcase_add_test(tc, every_byte_gives_valid_json);
     tcase_add_test(tc, commas_and_colons_are_where_they_belong);
+    tcase_add_test(tc, real_numbers_stay_what_they_are);
     suite_add_tcase(suite, tc);
     srunner_run_all(runner, CK_ENV);
     failed = srunner_ntests_failed(runner);

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -69,9 +70,26 @@ static bool arrange_fds(const struct um_spawn *spec, int *report)
     return syscall(SYS_close_range, (unsigned)top + 1, ~0u, 4u /* CLOSE_RANGE_CLOEXEC */) == 0;
 }
 
+/* Why nothing was executed. */
+struct failure {
+    int errnum;
+    char what[60];
+};
+
+static void fail_child(int report, int errnum, const char *what)
+{
+    struct failure f = {.errnum = errnum};
+
+    snprintf(f.what, sizeof(f.what), "%s", what);
+    if (write(report, &f, sizeof(f)) < 0)
+        _exit(126);
+    _exit(127);
+}
+
 static void child(const struct um_spawn *spec, int report, pid_t parent)
 {
     extern char **environ;
+    const char *what = "cannot execute";
     sigset_t none;
     int errnum;
 
@@ -79,6 +97,9 @@ static void child(const struct um_spawn *spec, int report, pid_t parent)
         signal(s, SIG_DFL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+    errnum = spec->setup ? spec->setup(spec->setup_arg, &what) : 0;
+    if (errnum)
+        fail_child(report, errnum, what);
     if (arrange_fds(spec, &report)) {
         if (spec->new_session)
             setsid();
@@ -89,10 +110,7 @@ static void child(const struct um_spawn *spec, int report, pid_t parent)
             _exit(126);
         execve(spec->argv[0], spec->argv, spec->envp ? spec->envp : environ);
     }
-    errnum = errno;
-    if (write(report, &errnum, sizeof(errnum)) < 0)
-        _exit(126);
-    _exit(127);
+    fail_child(report, errno, what);
 }
 
 static enum um_code check_spec(const struct um_spawn *spec, struct um_error *err)
@@ -135,7 +153,8 @@ enum um_code um_spawn(const struct um_spawn *spec, pid_t *ret_pid, int *ret_pidf
                       struct um_error *err)
 {
     um_autofd out = -1, in = -1, pidfd = -1;
-    int pipefd[2], errnum = 0;
+    struct failure failure;
+    int pipefd[2], errnum;
     ssize_t n;
     pid_t pid;
     enum um_code code = check_spec(spec, err);
@@ -151,11 +170,11 @@ enum um_code um_spawn(const struct um_spawn *spec, pid_t *ret_pid, int *ret_pidf
         return um_fail_errno(err, errno, spec->argv[0], "cannot fork");
     um_fd_close(&out);
     do
-        n = read(in, &errnum, sizeof(errnum));
+        n = read(in, &failure, sizeof(failure));
     while (n < 0 && errno == EINTR);
-    if (n == (ssize_t)sizeof(errnum)) {
+    if (n == (ssize_t)sizeof(failure)) {
         reap(pid);
-        return um_fail_errno(err, errnum, spec->argv[0], "cannot execute");
+        return um_fail_errno(err, failure.errnum, spec->argv[0], "%s", failure.what);
     }
     if (ret_pidfd) {
         pidfd = um_pidfd_open(pid);

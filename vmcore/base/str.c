@@ -188,6 +188,47 @@ void um_str_make_plain(char *text, size_t len)
             text[i] = '?';
 }
 
+size_t um_utf8_length(const char *text, size_t len)
+{
+    static const struct {
+        unsigned char first, last, low, high; /* range of the first and of the second byte */
+        unsigned char length;
+    } rows[] = {
+        {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3}, {0xe1, 0xec, 0x80, 0xbf, 3},
+        {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3}, {0xf0, 0xf0, 0x90, 0xbf, 4},
+        {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
+    };
+    const unsigned char *s = (const unsigned char *)text;
+
+    if (s[0] < 0x80)
+        return 1;
+    for (size_t i = 0; i < UM_ARRAY_LEN(rows); i++) {
+        if (s[0] < rows[i].first || s[0] > rows[i].last)
+            continue;
+        if (len < rows[i].length || s[1] < rows[i].low || s[1] > rows[i].high)
+            return 0;
+        for (size_t k = 2; k < rows[i].length; k++)
+            if (s[k] < 0x80 || s[k] > 0xbf)
+                return 0;
+        return rows[i].length;
+    }
+    return 0;
+}
+
+void um_str_make_utf8(char *text, size_t len)
+{
+    for (size_t at = 0; at < len;) {
+        size_t n = um_utf8_length(text + at, len - at);
+        unsigned char first = (unsigned char)text[at];
+        bool control = (first < 0x20 && first != '\n') || first == 0x7f ||
+                       (n == 2 && first == 0xc2 && (unsigned char)text[at + 1] < 0xa0);
+
+        if (n == 0 || control)
+            memset(text + at, '?', n ? n : 1);
+        at += n ? n : 1;
+    }
+}
+
 bool um_parse_int(const char *s, int64_t min, int64_t max, int64_t *ret)
 {
     char *end;

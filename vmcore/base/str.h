@@ -61,6 +61,15 @@ const char *um_str_clean(const char *s, char *buf, size_t size) um_nonnull(1, 2)
 /* Everything but printable ASCII and line feeds becomes '?': for text from guests. */
 void um_str_make_plain(char *text, size_t len) um_nonnull(1);
 
+/* Bytes of the UTF-8 character at s (RFC 3629; len > 0 bytes are there), 0: not one. */
+size_t um_utf8_length(const char *s, size_t len) um_nonnull(1);
+
+/*
+ * The same for text that may be UTF-8: bytes that are not, and control characters of ASCII and of
+ * Latin-1 (U+0080 to U+009F), become '?'. The length stays.
+ */
+void um_str_make_utf8(char *text, size_t len) um_nonnull(1);
+
 /* Whole string as decimal integer within [min, max]. */
 bool um_parse_int(const char *s, int64_t min, int64_t max, int64_t *ret) um_nonnull(1, 4) um_check;
 

@@ -21,6 +21,13 @@ static const char *const ready_names[READY_COUNT] = {
     [READY_CONSOLE] = "console",
 };
 
+static const char *const hang_names[HANG_COUNT] = {
+    [HANG_EVENT] = "event",
+    [HANG_NONE] = "none",
+    [HANG_RESTART] = "restart",
+    [HANG_KILL] = "kill",
+};
+
 static int index_of(const char *const *names, int n, const char *s)
 {
     for (int i = 0; i < n; i++)
@@ -54,6 +61,20 @@ bool guest_ready_from_name(const char *s, enum guest_ready *ret)
 
     if (i >= 0)
         *ret = (enum guest_ready)i;
+    return i >= 0;
+}
+
+const char *guest_hang_name(enum guest_hang h)
+{
+    return (unsigned)h < HANG_COUNT ? hang_names[h] : "?";
+}
+
+bool guest_hang_from_name(const char *s, enum guest_hang *ret)
+{
+    int i = index_of(hang_names, HANG_COUNT, s);
+
+    if (i >= 0)
+        *ret = (enum guest_hang)i;
     return i >= 0;
 }
 
@@ -171,7 +192,13 @@ bool guest_definition_set(struct guest_definition *d, struct device *device)
 bool guest_definition_unset(struct guest_definition *d, const char *name)
 {
     size_t i = position(d, name);
+    enum guest_limit limit;
 
+    if (um_str_starts(name, "limit:") && guest_limit_from_name(name + 6, &limit) &&
+        d->limits.value[limit]) {
+        d->limits.value[limit] = 0;
+        return true;
+    }
     if (i == d->device_count)
         return false;
     device_done(&d->devices[i]);

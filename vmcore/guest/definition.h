@@ -6,11 +6,20 @@
 #define VMCORE_GUEST_DEFINITION_H
 
 #include "vmcore/guest/device.h"
+#include "vmcore/guest/limits.h"
 
 #include <sys/types.h>
 
 enum guest_restart { RESTART_NEVER, RESTART_ON_FAILURE, RESTART_ALWAYS, RESTART_COUNT };
 enum guest_ready { READY_NOTIFY, READY_KERNEL, READY_CONSOLE, READY_COUNT };
+/* What umld does about a guest whose kernel answers no more. */
+enum guest_hang {
+    HANG_EVENT, /* says so */
+    HANG_NONE,  /* does not even look */
+    HANG_RESTART,
+    HANG_KILL,
+    HANG_COUNT
+};
 
 struct guest_definition {
     char *name;
@@ -21,7 +30,9 @@ struct guest_definition {
     struct um_strv labels;  /* key=value */
     enum guest_restart restart;
     enum guest_ready ready;
+    enum guest_hang hang;
     char *ready_pattern; /* POSIX extended regex, for READY_CONSOLE */
+    struct guest_limits limits;
     bool autostart;
     bool trusted;
     bool sandbox; /* default true */
@@ -53,7 +64,7 @@ uint64_t guest_definition_memory(const struct guest_definition *d) um_nonnull(1)
 /* Add or replace the device of the same name; takes ownership of *device on success. */
 bool guest_definition_set(struct guest_definition *d, struct device *device)
     um_nonnull(1, 2) um_check;
-/* Remove by name; false if there was none. */
+/* Remove by name, a device or `limit:NAME`; false if there was none. */
 bool guest_definition_unset(struct guest_definition *d, const char *name) um_nonnull(1, 2);
 
 /*
@@ -71,10 +82,12 @@ void guest_definition_check(const struct guest_definition *d, struct um_error *e
 /*
  * What must be true on the host right now: disk, backing, initrd, share and hostfs paths exist and
  * are of the right type and readable (writable unless read-only); image is not empty.
+ * own_uid: the guest will not be umld's user; what umld itself need not do is not asked of it.
  * One um_error per problem, as above.
  */
-void guest_definition_check_files(const struct guest_definition *d, struct um_error *errors,
-                                  size_t max, size_t *ret_count) um_nonnull(1, 2, 4);
+void guest_definition_check_files(const struct guest_definition *d, bool own_uid,
+                                  struct um_error *errors, size_t max, size_t *ret_count)
+    um_nonnull(1, 3, 5);
 
 /*
  * Remember what each disk file is now (device.ubd.origin) where that is not known yet: called when
@@ -87,5 +100,7 @@ bool guest_restart_from_name(const char *s, enum guest_restart *ret) um_check;
 /* `notify`, `kernel`, `console` (the pattern travels beside it). */
 const char *guest_ready_name(enum guest_ready r);
 bool guest_ready_from_name(const char *s, enum guest_ready *ret) um_check;
+const char *guest_hang_name(enum guest_hang h);
+bool guest_hang_from_name(const char *s, enum guest_hang *ret) um_check;
 
 #endif

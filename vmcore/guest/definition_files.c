@@ -75,8 +75,11 @@ static void add_stat_error(struct problems *p, const char *name, const char *wha
 static bool check_access(struct problems *p, const char *name, const char *what, const char *path,
                          bool write)
 {
-    const char *verb = write ? "writable" : "readable";
+    const char *verb;
 
+    /* umld looks at every disk itself; writing is for whoever the guest is. */
+    write = write && !p->own_uid;
+    verb = write ? "writable" : "readable";
     if (faccessat(AT_FDCWD, path, write ? R_OK | W_OK : R_OK, AT_EACCESS) == 0)
         return true;
     um_hint(problem_add(p, errno == EROFS || errno == EACCES ? UM_E_DENIED : UM_E_INVALID, name,
@@ -244,20 +247,22 @@ static void check_directory(struct problems *p, const char *name, const char *pa
     }
     if (!S_ISDIR(st.st_mode))
         problem_add(p, UM_E_INVALID, name, "%s is no directory", path);
-    else if (faccessat(AT_FDCWD, path, write ? R_OK | W_OK | X_OK : R_OK | X_OK, AT_EACCESS) < 0)
+    else if (!p->own_uid &&
+             faccessat(AT_FDCWD, path, write ? R_OK | W_OK | X_OK : R_OK | X_OK, AT_EACCESS) < 0)
         um_hint(problem_add(p, UM_E_DENIED, name, "directory %s is not %s for umld: %s", path,
                             write ? "writable" : "readable", strerror(errno)),
                 "change its permissions, or share it with `:ro`");
 }
 
-void guest_definition_check_files(const struct guest_definition *d, struct um_error *errors,
-                                  size_t max, size_t *ret_count)
+void guest_definition_check_files(const struct guest_definition *d, bool own_uid,
+                                  struct um_error *errors, size_t max, size_t *ret_count)
 {
     struct problems p;
     struct stat st;
     char name[32];
 
     problems_init(&p, d, errors, max);
+    p.own_uid = own_uid;
     for (size_t i = 0; i < d->device_count; i++) {
         const struct device *v = &d->devices[i];
 

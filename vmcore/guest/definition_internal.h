@@ -11,6 +11,7 @@ struct problems {
     char object[96];
     struct um_error *errors;
     size_t max, n;
+    bool own_uid; /* of the guest: writing is not umld's to do */
 };
 
 void problems_init(struct problems *p, const struct guest_definition *d, struct um_error *errors,

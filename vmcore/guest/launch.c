@@ -94,6 +94,12 @@ static void add_base(struct launch_words *w, const struct guest_definition *d,
         launch_add(w, "ssl=null");
     if (!guest_definition_find(d, "con0"))
         launch_add(w, "con0=fd:0,fd:1");
+    /*
+     * uml(kernel): each of the 2 x 256 BSD terminals is announced by a process of its own, before
+     * there is a root to execute anything from. That crowd reaches threads-max (417 with 64M); the
+     * kernel then creates no worker for a second, and the disk waits for it (docs/performance.md).
+     */
+    launch_add(w, "pty.legacy_count=0"); /* the user's words come later: theirs would win */
 }
 
 /*

@@ -24,6 +24,7 @@ struct launch_paths {
     const char *exit_file; /* S/guests/NAME/exit */
     const char *umlinit;   /* libexec programs, absolute */
     const char *guard;     /* libumlguard.so, absolute */
+    const char *watchdog;  /* our uml_watchdog, absolute */
     const char *bwrap;     /* absolute path of bubblewrap */
 };
 
@@ -55,10 +56,15 @@ struct launch_options {
                                          then no flag d is added and no header's backing bound */
     uint64_t boot;                    /* boot number of this start */
     int cpu;                          /* host CPU to pin to, -1: none */
+    uid_t uid;                        /* the guest's own, and its gid; 0: umld's user */
+    const char *const *cgroups;       /* NULL-terminated or NULL: what it joins (order.h) */
     uint64_t log_size;                /* bytes per log part */
     int log_parts;                    /* parts kept per console */
     const char *const *extra_cmdline; /* NULL-terminated or NULL: e.g. umld.run=... */
 };
+
+/* Where every kernel with CONFIG_UML_WATCHDOG looks for its helper: the sandbox has ours there. */
+#define LAUNCH_WATCHDOG_PATH "/usr/bin/uml_watchdog"
 
 /* Descriptor number of the n-th (0-based) managed/pts console besides stdio. */
 #define LAUNCH_CONSOLE_FD(n) (10 + (n))

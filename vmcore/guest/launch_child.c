@@ -13,8 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const sandbox_words[] = {"--unshare-user",
-                                            "--unshare-pid",
+static const char *const sandbox_words[] = {"--unshare-pid",
                                             "--unshare-ipc",
                                             "--unshare-uts",
                                             "--hostname",
@@ -30,6 +29,14 @@ static const char *const sandbox_words[] = {"--unshare-user",
                                             "--dev",
                                             "/dev",
                                             NULL};
+
+/*
+ * A guest with a uid of its own is started in a user namespace in which umld's user is 0
+ * (vmcore/monitor/identity.c): bubblewrap needs no other one, and umlinit what it takes to become
+ * the guest. Nothing of that is left when the kernel starts.
+ */
+static const char *const own_uid_words[] = {"--cap-add", "CAP_SETUID",  "--cap-add", "CAP_SETGID",
+                                            "--cap-add", "CAP_SETPCAP", NULL};
 
 /*
  * /proc as well: files like /proc/sys/kernel/core_pattern ask for the host's uid 0 and for no
@@ -98,6 +105,7 @@ static void add_programs(struct launch_words *w, const struct launch_kernel *k,
     if (k->guard)
         add_read_only(w, p->guard);
     add_read_only(w, p->umlinit);
+    add_bind(w, "--ro-bind", p->watchdog, LAUNCH_WATCHDOG_PATH);
 }
 
 /*
@@ -179,10 +187,53 @@ static void add_umlinit(struct launch_words *w, const struct guest_definition *d
         launch_add(w, "--cpu"), launch_add(w, "%d", o->cpu);
     if (k->guard)
         launch_add(w, "--preload"), launch_add(w, "%s", p->guard);
+    if (o->uid)
+        launch_add(w, "--uid"), launch_add(w, "%u", (unsigned)o->uid);
     launch_add(w, "--control"), launch_add(w, "%d", LAUNCH_CONTROL_FD);
     if (!d->sandbox)
         launch_add(w, "--no-namespace");
     launch_add(w, "--");
+}
+
+static bool has_dir(const struct launch_words *w, const char *dir)
+{
+    for (size_t i = 0; i + 1 < w->list.n; i++)
+        if (strcmp(w->list.v[i], "--dir") == 0 && strcmp(w->list.v[i + 1], dir) == 0)
+            return true;
+    return false;
+}
+
+/*
+ * bubblewrap makes the directories on the way to a bind for its own user alone (mode 0700). The
+ * guest is another one, so they come before, with a mode for everybody. Without binds in w yet:
+ * nothing is made in a directory of the user's.
+ */
+static void add_ways(struct launch_words *w, const struct launch_words *binds)
+{
+    for (size_t i = 0; i + 2 < binds->list.n; i += 3) {
+        const char *to = binds->list.v[i + 2], *slash = strrchr(to, '/');
+        um_autostr dir = slash ? strndup(to, (size_t)(slash - to)) : NULL;
+
+        if (dir && dir[0] && !has_dir(w, dir))
+            launch_add(w, "--dir"), launch_add(w, "%s", dir);
+        w->failed = w->failed || !dir;
+    }
+}
+
+static void add_binds(struct launch_words *w, const struct guest_definition *d,
+                      const struct launch_kernel *k, const struct launch_paths *p,
+                      const struct launch_options *o)
+{
+    struct launch_words binds = {.failed = false};
+
+    add_directories(&binds, d);
+    add_programs(&binds, k, p);
+    add_disks(&binds, d, o);
+    if (o->uid)
+        add_ways(w, &binds);
+    launch_add_list(w, (const char *const *)binds.list.v);
+    w->failed = w->failed || binds.failed;
+    um_strv_done(&binds.list);
 }
 
 static void add_sandbox(struct launch_words *w, const struct guest_definition *d,
@@ -190,12 +241,14 @@ static void add_sandbox(struct launch_words *w, const struct guest_definition *d
                         const struct launch_options *o)
 {
     launch_add(w, "%s", p->bwrap);
+    if (!o->uid)
+        launch_add(w, "--unshare-user");
     launch_add_list(w, sandbox_words);
+    if (o->uid)
+        launch_add_list(w, own_uid_words);
     launch_add(w, "--size"), launch_add(w, "%" PRIu64, tmp_size(d));
     launch_add_list(w, (const char *const[]){"--perms", "1777", "--tmpfs", "/tmp", NULL});
-    add_directories(w, d);
-    add_programs(w, k, p);
-    add_disks(w, d, o);
+    add_binds(w, d, k, p, o);
     launch_add_list(w, closing_words);
     launch_add_list(w, (const char *const[]){"--chdir", p->inner_dir, "--", NULL});
 }

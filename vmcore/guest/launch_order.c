@@ -43,6 +43,10 @@ static void add_keys(struct um_buf *b, const struct guest_definition *d,
     um_kv_add(b, ORDER_KEY_LOG_DIR, p->log_dir);
     um_kv_addf(b, ORDER_KEY_LOG_SIZE, "%" PRIu64, o->log_size);
     um_kv_addf(b, ORDER_KEY_LOG_PARTS, "%d", o->log_parts);
+    if (o->uid)
+        um_kv_addf(b, ORDER_KEY_UID, "%u", (unsigned)o->uid);
+    for (const char *const *c = o->cgroups; c && *c; c++)
+        um_kv_add(b, ORDER_KEY_CGROUP, *c);
     um_kv_add(b, ORDER_KEY_READY, guest_ready_name(d->ready));
     if (d->ready == READY_CONSOLE && d->ready_pattern)
         um_kv_add(b, ORDER_KEY_PATTERN, d->ready_pattern);

@@ -4,9 +4,21 @@
 #include <string.h>
 #include <sys/wait.h>
 
+/* A panic on the way is the better reason. */
+static bool ended_hung(const struct policy_end *e)
+{
+    return e->kind == POLICY_END_EXIT && !e->panicked &&
+           (e->hung == HANG_RESTART || e->hung == HANG_KILL);
+}
+
+static bool may_retry(const struct policy_input *in)
+{
+    return ended_hung(&in->end) ? in->end.hung == HANG_RESTART : in->restart != RESTART_NEVER;
+}
+
 bool policy_end_clean(const struct policy_end *e)
 {
-    return e->kind == POLICY_END_EXIT && !e->panicked && !e->timed_out &&
+    return e->kind == POLICY_END_EXIT && !e->panicked && !e->timed_out && !ended_hung(e) &&
            WIFEXITED(e->wait_status) && WEXITSTATUS(e->wait_status) == 0;
 }
 
@@ -49,7 +61,7 @@ void policy_decide(const struct policy_input *in, struct policy_verdict *ret)
         *ret = (struct policy_verdict){GUEST_R_DONE, 0, 0, false};
     else if (policy_end_clean(e))
         decide_clean(in, failures, ret);
-    else if (in->restart == RESTART_NEVER || permanent || failures >= POLICY_FAILURES_MAX)
+    else if (!may_retry(in) || permanent || failures >= POLICY_FAILURES_MAX)
         *ret = (struct policy_verdict){GUEST_R_FAIL, 0, failures, false};
     else
         retry(ret, failures, delay_of(failures));
@@ -81,7 +93,11 @@ const char *policy_cause(const struct policy_end *e, char *buf, size_t size)
 
     switch (e->kind) {
     case POLICY_END_EXIT:
-        if (e->timed_out && !e->panicked)
+        if (e->starved && !e->stopping)
+            snprintf(buf, size, "killed by the host: its memory limit (limit:memory) was reached");
+        else if (ended_hung(e))
+            snprintf(buf, size, "hung%s%s", text ? ": " : "", text ? text : "");
+        else if (e->timed_out && !e->panicked)
             snprintf(buf, size, "%s", text ? text : "not ready in time");
         else if (e->stopping && !e->panicked)
             snprintf(buf, size, "%s", policy_end_clean(e) ? "stopped" : "killed");

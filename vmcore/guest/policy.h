@@ -19,10 +19,12 @@ enum policy_end_kind {
 /* How it ended. */
 struct policy_end {
     enum policy_end_kind kind;
-    int wait_status;  /* as from waitpid(2) */
-    bool panicked;    /* a PANIC notification came */
-    bool stopping;    /* umld was bringing it down (states stopping, killing by a user) */
-    bool timed_out;   /* killed because a state's time limit passed */
+    int wait_status;      /* as from waitpid(2) */
+    bool panicked;        /* a PANIC notification came */
+    bool stopping;        /* umld was bringing it down (states stopping, killing by a user) */
+    bool timed_out;       /* killed because a state's time limit passed */
+    bool starved;         /* the host killed something of it: its memory limit was reached */
+    enum guest_hang hung; /* RESTART or KILL: killed for that reason; text says how it hung */
     const char *text; /* panic message, or the error's message for PREPARE and SPAWN; may be NULL */
     bool retryable;   /* PREPARE and SPAWN: the error may go away by itself */
     int64_t uptime_ms; /* from spawn to exit; 0 if it never ran */
@@ -57,13 +59,15 @@ bool policy_end_clean(const struct policy_end *e) um_nonnull(1);
  * want down -> R_DONE; start_asked -> R_RETRY at once. Otherwise a clean end is R_DONE (want
  * becomes down), with restart=always R_RETRY. A failure is R_RETRY with restart=onFailure or always
  * until POLICY_FAILURES_MAX, else R_FAIL. Errors of the definition or host that do not go away by
- * themselves are R_FAIL at once. Delays double from POLICY_DELAY_MIN_MS to POLICY_DELAY_MAX_MS.
+ * themselves are R_FAIL at once. A guest that was killed because it hung is a failure that is
+ * retried with hang=restart and not with hang=kill, whatever restart says. Delays double from
+ * POLICY_DELAY_MIN_MS to POLICY_DELAY_MAX_MS.
  */
 void policy_decide(const struct policy_input *in, struct policy_verdict *ret) um_nonnull(1, 2);
 
 /*
  * `kernel panic: Attempted to kill init!`, `killed by signal 9 (Killed)`, `exit status 3`,
- * `powered off`, `monitor died`, `not ready in time`. Returns buf.
+ * `powered off`, `monitor died`, `not ready in time`, `hung: no answer for 30 s`. Returns buf.
  */
 const char *policy_cause(const struct policy_end *e, char *buf, size_t size) um_nonnull(1, 2);
 

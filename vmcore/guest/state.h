@@ -45,6 +45,8 @@ enum guest_event {
     GUEST_M_UP,    /* notify SOCKET: first boot or reboot in place */
     GUEST_M_READY, /* READY=1, pattern, or kernel-up as configured */
     GUEST_M_PANIC,
+    GUEST_M_WANT_HALT, /* the guest asked for it: WANT=halt, WANT=reboot */
+    GUEST_M_WANT_REBOOT,
     GUEST_M_PAUSED,
     GUEST_M_RESUMED,
     /* N_: the connection to the monitor */
@@ -54,6 +56,7 @@ enum guest_event {
     GUEST_P_EXITED,    /* proven dead: exit record read, or monitor and tree gone */
     /* T_ */
     GUEST_T_EXPIRED, /* this state's time limit */
+    GUEST_T_HUNG,    /* it hangs, and its policy is to end it */
     /* A_: adoption after a daemon restart */
     GUEST_A_BOOTING,
     GUEST_A_ALIVE,

@@ -75,6 +75,17 @@ static const char *read_ready(const struct row *row, const char *value, struct m
     return "is not notify, kernel or console";
 }
 
+static const char *read_cgroup(const struct row *row, const char *value, struct mon_config *c)
+{
+    if (strcmp(value, ORDER_CGROUP_GATE) == 0) {
+        c->cgroup_gate = true;
+        return NULL;
+    }
+    if (value[0] != '/' || c->cgroups.n == MON_CGROUP_MAX)
+        return "is not an absolute path, or one too many";
+    return um_strv_add(&c->cgroups, value) ? NULL : "needs more memory";
+}
+
 static const char *read_word(const struct row *row, const char *value, struct mon_config *c)
 {
     return um_strv_add((struct um_strv *)((char *)c + row->offset), value) ? NULL
@@ -138,6 +149,8 @@ static const struct row rows[] = {
     {ORDER_KEY_LOG_PARTS, read_number, AT(log_parts), 1, MON_LOG_PARTS_MAX, false, false},
     {ORDER_KEY_READY, read_ready, 0, 0, 0, false, false},
     {ORDER_KEY_PATTERN, read_text, AT(pattern), 0, 512, true, false},
+    {ORDER_KEY_UID, read_number, AT(uid), 1, INT32_MAX, true, false},
+    {ORDER_KEY_CGROUP, read_cgroup, 0, 0, 0, true, true},
     {ORDER_KEY_CONSOLE, read_console, 0, 0, 0, false, true},
     {ORDER_KEY_ARG, read_word, AT(argv), 0, 0, false, true},
     {ORDER_KEY_ENV, read_word, AT(env), 0, 0, true, true},
@@ -209,6 +222,7 @@ void mon_config_done(struct mon_config *c)
 {
     um_strv_done(&c->argv);
     um_strv_done(&c->env);
+    um_strv_done(&c->cgroups);
     free(c->record);
     c->record = NULL;
 }

@@ -16,7 +16,8 @@ enum {
     MON_CONSOLE_FD_MIN = 10,  /* below: streams, order, control */
     MON_CONSOLE_FD_MAX = 199, /* um_spawn() uses those from 200 itself */
     MON_ORDER_MAX = 1024 * 1024,
-    MON_LOG_PARTS_MAX = 1000
+    MON_LOG_PARTS_MAX = 1000,
+    MON_CGROUP_MAX = 16
 };
 
 enum mon_ready { MON_READY_NOTIFY, MON_READY_KERNEL, MON_READY_CONSOLE, MON_READY_COUNT };
@@ -37,7 +38,9 @@ struct mon_config {
     enum mon_ready ready;
     struct mon_config_console consoles[MON_CONSOLE_MAX];
     size_t console_count;
-    struct um_strv argv, env;
+    int64_t uid;      /* 0: the guest is nobody else than we */
+    bool cgroup_gate; /* ORDER_CGROUP_FD comes before cgroups */
+    struct um_strv argv, env, cgroups;
 };
 
 /* Takes ownership of record (malloc'ed), also on failure. */

@@ -75,6 +75,29 @@ void mon_control_notify(struct monitor *m, uint32_t kind, const char *data, size
     send_to_all(m, MON_NOTIFY, &n, sizeof(n), data, len);
 }
 
+/* only NULL: to everyone. */
+static void send_kept(struct monitor *m, struct mon_connection *only)
+{
+    struct mon_notify n = {
+        .kind = MON_NOTIFY_KEPT, .boot = m->state.boot, .wall_ns = um_clock_wall_ns()};
+    struct um_buf text = UM_BUF_INIT;
+
+    for (size_t at = 0; mon_kept_part(&m->notify.kept, &at, &text);) {
+        n.length = (uint32_t)text.len;
+        if (!only)
+            send_to_all(m, MON_NOTIFY, &n, sizeof(n), text.data, text.len);
+        else if (only->id != 0)
+            send_packet(only, MON_NOTIFY, 0, &n, sizeof(n), text.data, text.len);
+        um_buf_done(&text);
+    }
+    um_buf_done(&text);
+}
+
+void mon_control_kept(struct monitor *m)
+{
+    send_kept(m, NULL);
+}
+
 static struct mon_connection *find_connection(struct monitor *m, uint64_t id)
 {
     for (int i = 0; i < MON_CONNECTION_MAX; i++)
@@ -162,6 +185,8 @@ static void on_listener(uint32_t events, void *arg)
     send_packet(c, MON_STATE, 0, &m->state, sizeof(m->state), NULL, 0);
     if (c->id != 0)
         send_consoles(m, c);
+    if (c->id != 0)
+        send_kept(m, c);
 }
 
 /* umld binds the socket before it starts us, so that it can connect without waiting for us. */

@@ -8,6 +8,8 @@
 #include "vmcore/monitor/init_proto.h"
 #include "vmcore/monitor/tree.h"
 
+#include "vmcore/base/userns.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -20,6 +22,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -48,6 +51,25 @@ static bool send_message(const struct init *in, enum init_type type, uint32_t se
     return send(in->o->control, &m, sizeof(m), MSG_NOSIGNAL) == (ssize_t)sizeof(m);
 }
 
+/*
+ * bubblewrap has set up the sandbox as umld's user, the only one who can reach all its files. From
+ * here on everything is the guest's. What the guest makes in its run directory is for its group
+ * too, umld's (umld/guest_ids.h).
+ */
+static bool become_guest(const struct init *in)
+{
+    int errnum = um_userns_become((uint32_t)in->o->uid);
+
+    if (errnum != 0) {
+        fprintf(stderr, "umlinit: cannot become uid %d: %s\n", in->o->uid, strerror(errnum));
+        return false;
+    }
+    umask(007);
+    /* credentials(7): the change took bubblewrap's death signal away. Should umlmon have died just
+     * now, the first message to it fails. */
+    return !in->o->own_namespace || prctl(PR_SET_PDEATHSIG, SIGKILL) == 0;
+}
+
 static bool set_up_process(const struct init *in)
 {
     const struct rlimit no_core = {.rlim_cur = 0, .rlim_max = 0};
@@ -58,6 +80,8 @@ static bool set_up_process(const struct init *in)
                         "--no-namespace given\n");
         return false;
     }
+    if (in->o->uid != 0 && !become_guest(in))
+        return false;
     if (fcntl(in->o->control, F_SETFD, FD_CLOEXEC) < 0) {
         perror("umlinit: control descriptor");
         return false;

@@ -17,6 +17,7 @@ struct option_row {
 static const struct option_row rows[] = {
     {"--cpu", OPTION_NUMBER, offsetof(struct mon_init_options, cpu), -1, 4095},
     {"--control", OPTION_NUMBER, offsetof(struct mon_init_options, control), 3, INIT_FD_MAX - 1},
+    {"--uid", OPTION_NUMBER, offsetof(struct mon_init_options, uid), 1, INT32_MAX},
     {"--preload", OPTION_PATH, offsetof(struct mon_init_options, preload), 0, 0},
     {"--no-namespace", OPTION_CLEAR, offsetof(struct mon_init_options, own_namespace), 0, 0},
 };

@@ -71,6 +71,7 @@ void mon_saw_kernel_up(struct monitor *m)
         m->state.boot++;
         m->state.flags &= ~(uint32_t)MON_F_READY;
         m->state.ready_wall_ns = 0;
+        mon_kept_clear(&m->notify.kept);
         mon_lines_reset(&m->lines);
         for (size_t i = 0; i < m->console_count; i++)
             if (!m->consoles[i].config->pts)
@@ -177,7 +178,11 @@ static enum um_code open_consoles(struct monitor *m, struct um_error *err)
 static enum um_code spawn(struct monitor *m, struct um_error *err)
 {
     struct um_fd_map map[MON_CONSOLE_MAX + 4];
-    struct um_spawn spec = {.argv = m->config.argv.v, .envp = m->config.env.v, .fds = map};
+    struct um_spawn spec = {.argv = m->config.argv.v,
+                            .envp = m->config.env.v,
+                            .fds = map,
+                            .setup = mon_identity_take,
+                            .setup_arg = &m->config};
     um_autofd control = -1;
 
     if (!mon_initlink_open(m, &control))
@@ -224,8 +229,8 @@ static bool init(struct monitor *m, struct mon_config *config)
     snprintf(title, sizeof(title), "umlmon:%s", config->guest);
     prctl(PR_SET_NAME, title);
     setsid();
-    return mon_lines_init(&m->lines, config->pattern) && mon_loop_init(&m->loop) &&
-           prctl(PR_SET_CHILD_SUBREAPER, 1) == 0 && catch_signals(m);
+    return mon_identity_keep(config) && mon_lines_init(&m->lines, config->pattern) &&
+           mon_loop_init(&m->loop) && prctl(PR_SET_CHILD_SUBREAPER, 1) == 0 && catch_signals(m);
 }
 
 static void done(struct monitor *m)

@@ -5,7 +5,7 @@
  *   monitor.c   start, signals, what notifications and the kernel's fate do to the state
  *   ending.c    from "it shall end" to the exit record: kill, prove dead, drain, deliver, leave
  *   initlink.c  the socket to umlinit
- *   notify.c    the guest's notify socket, rate limits
+ *   notify.c    the guest's notify socket, rate limits;  kept.c: what the guest last said
  *   console.c   ptys;  client.c: who is attached to them
  *   control.c   umld's connections;  requests.c: its requests
  *   record.c    the exit record
@@ -13,6 +13,7 @@
 #ifndef VMCORE_MONITOR_MONITOR_H
 #define VMCORE_MONITOR_MONITOR_H
 
+#include "mconsole/signals.h"
 #include "vmcore/base/str.h"
 #include "vmcore/monitor/config.h"
 #include "vmcore/monitor/conlog.h"
@@ -123,6 +124,7 @@ void mon_control_close(struct monitor *m) um_nonnull(1);
 void mon_control_state(struct monitor *m) um_nonnull(1); /* STATE to everyone */
 void mon_control_notify(struct monitor *m, uint32_t kind, const char *data, size_t len)
     um_nonnull(1);
+void mon_control_kept(struct monitor *m) um_nonnull(1); /* what is kept, to everyone */
 /* To the connection with that id, if it is still there. False: it is not, or not any more. */
 bool mon_control_reply(struct monitor *m, uint64_t id, uint32_t serial, int errnum,
                        const char *text) um_nonnull(1);
@@ -137,6 +139,30 @@ enum { MON_REQUEST_FDS = 3 };
 bool mon_request(struct monitor *m, uint64_t connection, const struct mon_header *h,
                  const char *body, int fds[MON_REQUEST_FDS]) um_nonnull(1, 3, 4, 5) um_check;
 
+/* ---- kept.c ---- */
+
+/* The metrics, and one line each of STATUS, HEALTH and WANT. */
+enum { MON_KEPT_MAX = MCONSOLE_METRICS_MAX + 3 };
+
+struct mon_kept_line {
+    enum mconsole_signal_kind kind;
+    char *name; /* of a metric, else empty */
+    char *text; /* the whole line */
+};
+
+struct mon_kept {
+    struct mon_kept_line *lines; /* NULL: it has said nothing yet */
+    size_t count, metric_count;
+};
+
+/* Kinds that are not kept are ignored, and so are metrics beyond MCONSOLE_METRICS_MAX. */
+void mon_kept_take(struct mon_kept *k, const struct mconsole_signal *s) um_nonnull(1, 2);
+/* The lines from *at on that fit one message into ret (empty before); *at moves on. False: there
+ * are none. */
+bool mon_kept_part(const struct mon_kept *k, size_t *at, struct um_buf *ret)
+    um_nonnull(1, 2, 3) um_check;
+void mon_kept_clear(struct mon_kept *k) um_nonnull(1);
+
 /* ---- notify.c ---- */
 
 /* Token bucket, in millitokens. */
@@ -146,14 +172,18 @@ struct mon_bucket {
 
 bool mon_bucket_take(struct mon_bucket *b, int64_t now_ns) um_nonnull(1) um_check;
 
-/* A whole line `READY=1` among the lines of a user notification. */
-bool mon_notify_says_ready(const char *data, size_t len) um_nonnull(1);
+/*
+ * What the lines of a user notification say: kept in kept. True: one is `READY=1`.
+ */
+bool mon_notify_read(struct mon_kept *kept, const char *data, size_t len) um_nonnull(1, 2) um_check;
 
 struct mon_notify_in {
     int fd;
     struct mon_watch watch;
-    struct mon_bucket user, urgent;
+    struct mon_bucket user, urgent, hang;
     struct mon_timer report; /* dropped ones are reported, but not one by one */
+    bool user_dropped;       /* of those, some were the guest's words */
+    struct mon_kept kept;
 };
 
 enum um_code mon_notify_open(struct monitor *m, struct um_error *err) um_nonnull(1) um_check;
@@ -186,6 +216,14 @@ void mon_initlink_kill(struct monitor *m) um_nonnull(1);
 /* 0: the answer goes to the connection later; else an errno. */
 int mon_initlink_pin(struct monitor *m, uint64_t connection, uint32_t serial, int32_t cpu)
     um_nonnull(1);
+
+/* ---- identity.c ---- */
+
+/* At the start: what the order's descriptors are for is not for others. False: they are not there.
+ */
+bool mon_identity_keep(const struct mon_config *c) um_nonnull(1) um_check;
+/* um_spawn.setup; its argument is the struct mon_config. */
+int mon_identity_take(void *config, const char **ret_what) um_nonnull(1, 2);
 
 /* ---- ending.c ---- */
 

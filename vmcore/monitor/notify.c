@@ -1,6 +1,10 @@
 /*
  * The guest's notify socket. uml(kernel): the sender blocks when it is full, and with it the whole
  * guest; so it is read whatever comes, and only what goes on to umld is limited.
+ *
+ * Only main speaks for the guest. One thing comes from elsewhere: HANG, which the watchdog helper
+ * sends (netd/compat), a child of main. Whoever else is inside the sandbox could send it as well,
+ * so nobody's HANG is worth more than what the guest may ask for itself: to be restarted.
  */
 #include "vmcore/monitor/monitor.h"
 
@@ -9,7 +13,6 @@
 #include "vmcore/base/fd.h"
 
 #include <errno.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -19,7 +22,9 @@ enum {
     USER_RATE = 100,
     USER_BURST = 200,
     URGENT_RATE = 50, /* no kernel boots or panics that often: beyond it is a forgery */
-    URGENT_BURST = 100
+    URGENT_BURST = 100,
+    HANG_RATE = 1, /* the helper needs a minute for one */
+    HANG_BURST = 5
 };
 
 bool mon_bucket_take(struct mon_bucket *b, int64_t now_ns)
@@ -42,29 +47,27 @@ bool mon_bucket_take(struct mon_bucket *b, int64_t now_ns)
     return true;
 }
 
-bool mon_notify_says_ready(const char *data, size_t len)
+bool mon_notify_read(struct mon_kept *kept, const char *data, size_t len)
 {
-    static const char wanted[] = "READY=1";
-    const char *end = data + len;
+    struct mconsole_signals lines = MCONSOLE_SIGNALS(data, len);
+    struct mconsole_signal s;
+    bool ready = false;
 
-    while (data < end) {
-        const char *newline = memchr(data, '\n', (size_t)(end - data));
-        size_t n = (size_t)((newline ? newline : end) - data);
-
-        while (n > 0 && (data[n - 1] == '\0' || data[n - 1] == '\r'))
-            n--;
-        if (n == sizeof(wanted) - 1 && memcmp(data, wanted, n) == 0)
-            return true;
-        if (!newline)
-            break;
-        data = newline + 1;
+    while (mconsole_signal_next(&lines, &s)) {
+        ready = ready || s.kind == MCONSOLE_SIGNAL_READY;
+        mon_kept_take(kept, &s);
     }
-    return false;
+    return ready;
 }
 
 static void report_dropped(void *arg)
 {
-    mon_control_state(arg);
+    struct monitor *m = arg;
+
+    mon_control_state(m);
+    if (m->notify.user_dropped)
+        mon_control_kept(m);
+    m->notify.user_dropped = false;
 }
 
 static void count_dropped(struct monitor *m)
@@ -76,13 +79,19 @@ static void count_dropped(struct monitor *m)
 
 static void handle(struct monitor *m, const struct mconsole_notify *n)
 {
-    bool urgent = n->type == MCONSOLE_NOTIFY_SOCKET || n->type == MCONSOLE_NOTIFY_PANIC;
-    struct mon_bucket *bucket = urgent ? &m->notify.urgent : &m->notify.user;
-    bool forward = mon_bucket_take(bucket, um_clock_mono_ns());
+    struct mon_bucket *const buckets[] = {
+        [MCONSOLE_NOTIFY_SOCKET] = &m->notify.urgent,
+        [MCONSOLE_NOTIFY_PANIC] = &m->notify.urgent,
+        [MCONSOLE_NOTIFY_HANG] = &m->notify.hang,
+        [MCONSOLE_NOTIFY_USER] = &m->notify.user,
+    };
+    bool forward = mon_bucket_take(buckets[n->type], um_clock_mono_ns());
 
-    if (n->type == MCONSOLE_NOTIFY_USER && mon_notify_says_ready(n->data, n->len))
+    /* What it says is kept even if it says too much for it to be passed on. */
+    if (n->type == MCONSOLE_NOTIFY_USER && mon_notify_read(&m->notify.kept, n->data, n->len))
         mon_saw_ready(m, MON_READY_NOTIFY);
     if (!forward) {
+        m->notify.user_dropped = m->notify.user_dropped || n->type == MCONSOLE_NOTIFY_USER;
         count_dropped(m);
         return;
     }
@@ -104,8 +113,8 @@ static bool receive_one(struct monitor *m)
     if (size < 0 && errno != EMSGSIZE)
         return false;
     /* A process that escaped into the sandbox may send too: only main speaks for the guest. */
-    if (size < 0 || sender == 0 || sender != m->state.main_pid ||
-        !mconsole_decode_notify(data, (size_t)size, &n))
+    if (size < 0 || sender == 0 || !mconsole_decode_notify(data, (size_t)size, &n) ||
+        (sender != m->state.main_pid && n.type != MCONSOLE_NOTIFY_HANG))
         count_dropped(m);
     else
         handle(m, &n);
@@ -132,12 +141,15 @@ void mon_notify_poll(struct monitor *m)
 enum um_code mon_notify_open(struct monitor *m, struct um_error *err)
 {
     int on = 1, size = NOTIFY_BUFFER;
-    enum um_code code = um_unix_listen(m->config.notify, SOCK_DGRAM, 0600, &m->notify.fd, err);
+    /* A guest with a uid of its own is nobody to us; its directory keeps all others away. */
+    mode_t mode = m->config.uid ? 0666 : 0600;
+    enum um_code code = um_unix_listen(m->config.notify, SOCK_DGRAM, mode, &m->notify.fd, err);
 
     if (code)
         return code;
     m->notify.user = (struct mon_bucket){.per_second = USER_RATE, .burst = USER_BURST};
     m->notify.urgent = (struct mon_bucket){.per_second = URGENT_RATE, .burst = URGENT_BURST};
+    m->notify.hang = (struct mon_bucket){.per_second = HANG_RATE, .burst = HANG_BURST};
     if (setsockopt(m->notify.fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0 ||
         setsockopt(m->notify.fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)) < 0 ||
         !mon_watch_start(&m->loop, &m->notify.watch, m->notify.fd, EPOLLIN, on_notify, m))
@@ -153,6 +165,7 @@ void mon_notify_drain(struct monitor *m)
 
 void mon_notify_close(struct monitor *m)
 {
+    mon_kept_clear(&m->notify.kept);
     if (m->notify.fd < 0)
         return;
     mon_timer_disarm(&m->notify.report);

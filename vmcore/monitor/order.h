@@ -11,7 +11,13 @@
  * umlmon has read its order.
  */
 #define ORDER_LISTEN_FD 4
-#define ORDER_VERSION   "1"
+/* With ORDER_KEY_UID: the namespace of vmcore/base/userns.h that holds this uid. */
+#define ORDER_USERNS_FD 5
+/* With `cgroup=gate`: the cgroup.procs of a control group on the way to the others (umld/cgroup.h).
+ */
+#define ORDER_CGROUP_FD   6
+#define ORDER_CGROUP_GATE "gate"
+#define ORDER_VERSION     "1"
 
 #define ORDER_KEY_VERSION   "version"  /* must be ORDER_VERSION */
 #define ORDER_KEY_GUEST     "guest"    /* name, for logs and the process title */
@@ -24,6 +30,8 @@
 #define ORDER_KEY_LOG_PARTS "logparts" /* parts kept per console, all boots together */
 #define ORDER_KEY_READY     "ready"    /* notify | kernel | console */
 #define ORDER_KEY_PATTERN   "pattern"  /* POSIX extended regex, with ready=console */
+#define ORDER_KEY_UID       "uid"      /* of the guest, also its gid; without: umlmon's own */
+#define ORDER_KEY_CGROUP    "cgroup" /* repeated: directory of a control group to join, or `gate` */
 #define ORDER_KEY_CONSOLE                                                                          \
     "console"               /* repeated: `<dev> <managed|pts> <fd>`; con0's pty is on              \
                                0,1,2 always: `con0 managed 0` is the first one */

@@ -67,8 +67,15 @@ struct mon_state {
     char panic[256];    /* first panic text, NUL terminated */
 };
 
+/*
+ * Not from the guest but from umlmon's memory: the lines it last said of each kind
+ * (mconsole/signals.h) in this boot, as one or more notifications. Sent to a new connection, and
+ * after some were lost.
+ */
+#define MON_NOTIFY_KEPT 256u
+
 struct mon_notify {
-    uint32_t kind; /* mconsole notification type: 0 socket, 1 panic, 2 hang, 3 user */
+    uint32_t kind; /* mconsole notification type: 0 socket, 1 panic, 2 hang, 3 user; or KEPT */
     uint32_t length;
     uint64_t boot;
     int64_t wall_ns;

@@ -21,6 +21,8 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+import cgroups  # noqa: E402
 import varlink  # noqa: E402
 from varlink import Client, Closed, Error  # noqa: E402,F401
 
@@ -33,6 +35,7 @@ LIBEXEC = {
     "umlmon": os.path.join(BUILD, "vmcore", "monitor", "umlmon"),
     "umlinit": os.path.join(BUILD, "vmcore", "monitor", "umlinit"),
     "libumlguard.so": os.path.join(BUILD, "vmcore", "preload", "libumlguard.so"),
+    "compat/uml_watchdog": os.path.join(BUILD, "netd", "compat", "uml_watchdog"),
     "probe.cpio": os.path.join(BUILD, "images", "probe.cpio"),
     "build-image": os.path.join(SOURCE, "images", "build-image"),
     "guest": os.path.join(SOURCE, "images", "guest"),
@@ -107,7 +110,7 @@ class Daemon:
         self.program = program
         self.process = None
         self.libexec = os.path.join(self.directory, "libexec")
-        os.makedirs(self.libexec, exist_ok=True)
+        os.makedirs(os.path.join(self.libexec, "compat"), exist_ok=True)
         for name, path in LIBEXEC.items():
             if not os.path.lexists(os.path.join(self.libexec, name)):
                 os.symlink(path, os.path.join(self.libexec, name))
@@ -238,6 +241,7 @@ class Case(unittest.TestCase):
             raise failed
         self.assertEqual(status, 0, f"umld ended with {status}:\n{self.daemon.log_text()[-6000:]}")
         self.assertEqual(left, [], "processes left behind")
+        self.assertEqual(cgroups.of_guests(self.daemon.run), [], "control groups left behind")
         if not self.leftovers_expected and os.path.isdir(self.daemon.run):
             self.assertEqual(sorted(os.listdir(os.path.join(self.daemon.run, "g"))), [], "run directories left behind")
             self.assertEqual(sorted(os.listdir(self.daemon.run)), ["g", "lock"], "left in the run directory")
@@ -269,6 +273,7 @@ class Case(unittest.TestCase):
             return names
 
     def clean_up(self):
+        cgroups.remove(self.daemon.run)
         keep = os.environ.get("UMLD_TEST_KEEP")
         if keep:
             sys.stderr.write(f"{self.id()}: kept {self.daemon.directory}\n")
@@ -295,7 +300,7 @@ class Case(unittest.TestCase):
             self.assertTrue(error.object, str(error))
             self.assertTrue(error.message, str(error))
             for text in (error.message, error.hint):
-                self.assertNotIn("%", text)
+                self.assertNotRegex(text, "%[^ ,]", "a format was not filled in")
                 self.assertNotIn("(null)", text)
         return error
 

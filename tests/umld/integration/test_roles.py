@@ -127,12 +127,15 @@ class Dropped(Case):
         self.daemon.copy_programs()
         self.fake = shutil.copy(harness.FAKE, self.daemon.directory)
 
-    def test_guests_run_as_that_user(self):
+    def test_daemon_and_monitors_are_that_user_without_any_capability(self):
         self.register(self.fake, "fake")
         self.boot("web")
-        with open(f"/proc/{self.daemon.process.pid}/status", encoding="ascii") as file:
-            self.assertIn(f"Uid:\t{OTHER}\t{OTHER}\t{OTHER}", file.read())
-        self.assertEqual(os.stat(f"/proc/{self.runtime('web')['pid']}").st_uid, OTHER)
+        for pid in (self.daemon.process.pid, self.runtime("web")["monitorPid"]):
+            with open(f"/proc/{pid}/status", encoding="ascii") as file:
+                text = file.read()
+            self.assertIn(f"Uid:\t{OTHER}\t{OTHER}\t{OTHER}\t{OTHER}\n", text)
+            for name in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+                self.assertIn(f"{name}:\t{0:016x}\n", text)
 
 
 if __name__ == "__main__":

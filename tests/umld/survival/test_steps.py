@@ -190,6 +190,63 @@ class Verbs(Steps):
         self.check_reality()
 
 
+class Signals(Steps):
+    """What a guest wishes, and what is done about one that hangs."""
+
+    def die_at_words(self, point, name, line):
+        self.w.arm(point)
+        with self.w.send_only("Console.Send", name=name, data=line + "\n"):
+            self.w.died()
+
+    def told(self, name, kind):
+        return [e for e in self.w.events(guest=name) if e["type"] == kind]
+
+    def test_a_wish_to_halt_is_followed_even_if_it_was_not_stored(self):
+        def one(name, point):
+            self.w.boot(name, restart="always")
+            self.die_at_words(point, name, "notify WANT=halt")
+            self.w.start()
+            run = self.w.wait(name, "exit")
+            self.assertEqual((run["state"], run["want"], run["exitStatus"]), ("stopped", "down", 0))
+            self.assertEqual(len(self.told(name, "guest.want")), 1)
+        self.each(["enter:stopping", "stored:stopping", "done:stopping"], one)
+
+    def test_a_wish_to_reboot_is_followed_once(self):
+        def one(name, point):
+            before = self.w.boot(name)
+            self.die_at_words(point, name, "notify WANT=reboot")
+            self.w.start()
+            until(lambda: self.w.runtime(name)["bootNumber"] > 1 and self.w.runtime(name)["ready"])
+            # Behind whatever else may be on its way to the kernel.
+            self.w.call("Guest.Mconsole", name=name, command="sysrq s")
+            self.w.call("Guest.Mconsole", name=name, command="version")
+            run = self.w.settled()[name]
+            self.assertEqual((run["state"], run["pid"], run["bootNumber"]), ("running", before["pid"], 2))
+            self.assertEqual(len(self.told(name, "guest.want")), 1)
+        self.each(["stored:running", "done:running"], one)
+
+    def test_a_guest_that_hangs_is_restarted_or_left_failed_whoever_sees_it_through(self):
+        self.w.call("Server.Set", name="hang-seconds", value="1")
+
+        def one(name, point):
+            policy, point = point.split("/")
+            before = self.w.boot(name, hang=policy)
+            self.w.arm(point)
+            os.kill(before["pid"], signal.SIGSTOP)
+            self.w.died()
+            self.w.start()
+            if policy == "restart":
+                until(lambda: self.w.runtime(name)["bootNumber"] == 2 and self.w.runtime(name)["ready"])
+                self.assertEqual(self.w.runtime(name)["restarts"], 1)
+            else:
+                run = self.w.wait(name, "exit")
+                self.assertEqual(run["state"], "failed")
+                self.assertTrue(run["cause"].startswith("hung"), run["cause"])
+            self.assertEqual(len(self.told(name, "guest.hang")), 1)
+        self.each([f"{policy}/{point}" for policy in ("restart", "kill")
+                   for point in ("enter:killing", "stored:killing", "done:killing")], one)
+
+
 class Attach(Steps):
     def attach_and_die(self, point):
         """The connection of a client whose attachment umld did not see through, and what it was sent."""

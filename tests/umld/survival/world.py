@@ -26,6 +26,7 @@ LIBEXEC = {
     "umlmon": os.path.join(BUILD, "vmcore", "monitor", "umlmon"),
     "umlinit": os.path.join(BUILD, "vmcore", "monitor", "umlinit"),
     "libumlguard.so": os.path.join(BUILD, "vmcore", "preload", "libumlguard.so"),
+    "compat/uml_watchdog": os.path.join(BUILD, "netd", "compat", "uml_watchdog"),
     "probe.cpio": os.path.join(BUILD, "images", "probe.cpio"),
     "build-image": os.path.join(SOURCE, "images", "build-image"),
     "guest": os.path.join(SOURCE, "images", "guest"),
@@ -157,7 +158,7 @@ class World:
         self.api, self.log = self.run + "/api", self.directory + "/log"
         self.trap = self.directory + "/failpoint"
         self.process = None
-        os.mkdir(self.directory + "/libexec")
+        os.makedirs(self.directory + "/libexec/compat")
         for name, path in LIBEXEC.items():
             os.symlink(path, f"{self.directory}/libexec/{name}")
 

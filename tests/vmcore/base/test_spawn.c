@@ -2,6 +2,7 @@
 #include "vmcore/base/fd.h"
 #include "vmcore/base/spawn.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -151,10 +152,37 @@ START_TEST(pidfds_signal_the_process)
 }
 END_TEST
 
+static int leave_a_mark(void *arg, um_unused const char **ret_what)
+{
+    return setenv("MARK", arg, 1) < 0 ? errno : 0;
+}
+
+static int give_up(um_unused void *arg, const char **ret_what)
+{
+    *ret_what = "cannot be what it should";
+    return EPERM;
+}
+
+START_TEST(a_setup_runs_in_the_child_and_may_refuse)
+{
+    struct um_spawn spec = {.setup = leave_a_mark, .setup_arg = (char[]){"there"}};
+    struct um_error err;
+    pid_t pid = 77;
+
+    ck_assert_int_eq(run(&spec, "test \"$MARK\" = there"), 0);
+    ck_assert_ptr_null(getenv("MARK"));
+    spec.setup = give_up;
+    ck_assert_int_eq(um_spawn(&spec, &pid, NULL, &err), UM_E_DENIED);
+    ck_assert_str_eq(err.message, "cannot be what it should: Operation not permitted");
+    ck_assert_int_eq(pid, 77);
+    ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1);
+}
+END_TEST
+
 static const struct suite_test tests[] = {
     {&a_missing_program_is_an_error_here, 0}, {&exactly_the_descriptors_named_arrive, 0},
     {&overlapping_maps_are_right, 0},         {&impossible_maps_are_refused_before_the_fork, 0},
     {&a_low_descriptor_limit_is_reported, 0}, {&the_child_starts_with_default_signals_unblocked, 0},
-    {&pidfds_signal_the_process, 0},
+    {&pidfds_signal_the_process, 0},          {&a_setup_runs_in_the_child_and_may_refuse, 0},
 };
 SUITE_MAIN("spawn", tests)

@@ -2,6 +2,7 @@
 #include "vmcore/base/kv.h"
 #include "vmcore/base/str.h"
 
+#include <stdio.h>
 #include <string.h>
 
 START_TEST(buffer_grows_consumes_and_is_taken)
@@ -179,6 +180,29 @@ START_TEST(malformed_records_stop_before_the_end)
 }
 END_TEST
 
+START_TEST(only_utf8_without_control_characters_is_left)
+{
+    static const struct {
+        const char *text, *clean;
+    } rows[] = {
+        {"plain\ntext", "plain\ntext"},
+        {"gr\303\274n \360\237\230\200", "gr\303\274n \360\237\230\200"},
+        {"\033[0m\t\177", "?[0m??"},
+        {"a\302\205b\302\240c", "a??b\302\240c"}, /* U+0085 is a control, U+00A0 is not */
+        {"\377\300\257\355\260\200", "??????"},
+        {"cut \342\202", "cut ??"},
+    };
+
+    for (size_t i = 0; i < UM_ARRAY_LEN(rows); i++) {
+        char text[64];
+
+        snprintf(text, sizeof(text), "%s", rows[i].text);
+        um_str_make_utf8(text, strlen(text));
+        ck_assert_str_eq(text, rows[i].clean);
+    }
+}
+END_TEST
+
 START_TEST(control_characters_are_replaced)
 {
     char buf[64];
@@ -198,6 +222,6 @@ static const struct suite_test tests[] = {
     {&integers_are_read_whole_or_not_at_all, 0}, {&sizes_read_back_what_was_written, 0},
     {&names_cannot_leave_their_directory, 0},    {&paths_are_joined_and_dots_removed, 0},
     {&records_keep_order_and_long_values, 0},    {&malformed_records_stop_before_the_end, 0},
-    {&control_characters_are_replaced, 0},
+    {&control_characters_are_replaced, 0},       {&only_utf8_without_control_characters_is_left, 0},
 };
 SUITE_MAIN("str", tests)

@@ -47,7 +47,7 @@ static size_t check_files(const struct guest_definition *d)
 {
     size_t n = 99;
 
-    guest_definition_check_files(d, errors, MAX, &n);
+    guest_definition_check_files(d, false, errors, MAX, &n);
     return n;
 }
 
@@ -102,6 +102,7 @@ START_TEST(names_of_policies_go_both_ways)
 {
     enum guest_restart r;
     enum guest_ready y;
+    enum guest_hang h;
 
     for (int i = 0; i < RESTART_COUNT; i++) {
         ck_assert(guest_restart_from_name(guest_restart_name((enum guest_restart)i), &r));
@@ -111,6 +112,11 @@ START_TEST(names_of_policies_go_both_ways)
         ck_assert(guest_ready_from_name(guest_ready_name((enum guest_ready)i), &y));
         ck_assert_int_eq(y, i);
     }
+    for (int i = 0; i < HANG_COUNT; i++) {
+        ck_assert(guest_hang_from_name(guest_hang_name((enum guest_hang)i), &h));
+        ck_assert_int_eq(h, i);
+    }
+    ck_assert(!guest_hang_from_name("Kill", &h));
     ck_assert(!guest_restart_from_name("sometimes", &r));
     ck_assert(!guest_ready_from_name("", &y));
 }

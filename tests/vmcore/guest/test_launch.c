@@ -23,6 +23,7 @@ static const struct launch_paths paths = {
     .exit_file = "/var/lib/umld/guests/web/exit",
     .umlinit = "/usr/libexec/umld/umlinit",
     .guard = "/usr/libexec/umld/libumlguard.so",
+    .watchdog = "/usr/libexec/umld/compat/uml_watchdog",
     .bwrap = "/usr/bin/bwrap",
 };
 
@@ -59,21 +60,24 @@ static const struct launch_case {
     int cpu;
     bool no_sandbox;
     unsigned cow; /* units known to hold a COW header, bit set; others are known to be raw */
+    uid_t uid;
 } cases[] = {
-    {"argv/plain.txt", {"ubd0=root.img"}, {NULL}, &old_kernel, 1, false, 0},
+    {"argv/plain.txt", {"ubd0=root.img"}, {NULL}, &old_kernel, 1, false, 0, 0},
     {"argv/cow.txt",
      {"ubd0=cow,base", "ubd1=cow2", "ubd2r=/iso"},
      {NULL},
      &new_kernel,
      -1,
      false,
-     2},
+     2,
+     0},
     {"argv/consoles.txt",
      {"con0=managed", "con1=pts", "con010=managed", "con2=null", "ssl0=managed", "con=none"},
      {"root=/dev/ram0"},
      &old_kernel,
      0,
      false,
+     0,
      0},
     {"argv/shares.txt",
      {"share0=/data", "share1=/src:/mnt/src:ro", "hostfs=/data,append", "ubd0=/data/root.img"},
@@ -81,6 +85,7 @@ static const struct launch_case {
      &old_kernel,
      -1,
      false,
+     0,
      0},
     {"argv/initrd.txt",
      {"initrd=rd.gz", "mem=1G", "umid=mine"},
@@ -88,8 +93,18 @@ static const struct launch_case {
      &new_kernel,
      -1,
      false,
+     0,
      0},
-    {"argv/bare.txt", {"ubdars=root.img", "ubd1d=/raw"}, {NULL}, &old_kernel, 3, true, 0},
+    {"argv/bare.txt", {"ubdars=root.img", "ubd1d=/raw"}, {NULL}, &old_kernel, 3, true, 0, 0},
+    {"argv/own-uid.txt",
+     {"share0=/data:/srv/data", "ubd0=root.img", "ubd1r=/data/iso/x.img"},
+     {NULL},
+     &old_kernel,
+     -1,
+     false,
+     0,
+     700007},
+    {"argv/own-uid-bare.txt", {"ubd0=root.img"}, {NULL}, &new_kernel, -1, true, 0, 700007},
 };
 
 static void set_disks(const struct launch_case *c, struct launch_disks *disks)
@@ -108,7 +123,7 @@ START_TEST(the_words_are_those_of_the_golden_file)
     const struct launch_case *c = &cases[_i];
     struct guest_definition d = define(c->devices, c->cmdline);
     struct launch_disks disks;
-    struct launch_options o = {.disks = &disks, .boot = 7, .cpu = c->cpu};
+    struct launch_options o = {.disks = &disks, .boot = 7, .cpu = c->cpu, .uid = c->uid};
     struct um_strv kernel, child;
     struct um_buf b = UM_BUF_INIT;
     char *text;
@@ -134,11 +149,18 @@ START_TEST(the_words_are_those_of_the_golden_file)
 }
 END_TEST
 
+static const char *const cgroups[] = {"gate", "/sys/fs/cgroup/umld-1/guest-web", NULL};
+
 START_TEST(the_order_is_that_of_the_golden_file)
 {
     const char *const devices[] = {"ubd0=root.img", "con1=managed", "ssl2=pts", NULL};
     struct guest_definition d = define(devices, NULL);
-    struct launch_options o = {.boot = 7, .cpu = -1, .log_size = 1 << 20, .log_parts = 4};
+    struct launch_options o = {.boot = 7,
+                               .cpu = -1,
+                               .uid = _i ? 700007 : 0,
+                               .cgroups = _i ? cgroups : NULL,
+                               .log_size = 1 << 20,
+                               .log_parts = 4};
     struct um_buf b = UM_BUF_INIT;
 
     d.ready = READY_CONSOLE;
@@ -147,7 +169,7 @@ START_TEST(the_order_is_that_of_the_golden_file)
     for (size_t i = 0; i < b.len; i++)
         if (!b.data[i])
             b.data[i] = '\n';
-    golden_compare("order.txt", b.data);
+    golden_compare(_i ? "order-own-uid.txt" : "order.txt", b.data);
     um_buf_done(&b);
     guest_definition_done(&d);
 }
@@ -293,7 +315,7 @@ int main(void)
     int failed;
 
     tcase_add_loop_test(t, the_words_are_those_of_the_golden_file, 0, UM_ARRAY_LEN(cases));
-    tcase_add_test(t, the_order_is_that_of_the_golden_file);
+    tcase_add_loop_test(t, the_order_is_that_of_the_golden_file, 0, 2);
     tcase_add_test(t, umlds_own_directories_are_not_given_away);
     tcase_add_test(t, a_share_must_not_hide_what_the_guest_needs);
     tcase_add_test(t, long_or_blank_run_directories_are_refused);

@@ -67,6 +67,48 @@ START_TEST(a_panic_or_a_time_limit_is_a_failure_whatever_the_status)
 }
 END_TEST
 
+START_TEST(a_hung_guest_is_restarted_or_left_down_by_its_hang_policy_alone)
+{
+    for (int r = 0; r < RESTART_COUNT; r++) {
+        struct policy_input in = input((enum guest_restart)r, SIGNALED(9));
+        char text[64];
+
+        in.end.text = "no answer for 30 s";
+        in.end.hung = HANG_RESTART;
+        ck_assert_int_eq(decide(&in).event, GUEST_R_RETRY);
+        ck_assert_int_eq(decide(&in).delay_ms, POLICY_DELAY_MIN_MS);
+        in.end.hung = HANG_KILL;
+        ck_assert_int_eq(decide(&in).event, GUEST_R_FAIL);
+        ck_assert_str_eq(policy_cause(&in.end, text, sizeof(text)), "hung: no answer for 30 s");
+        in.want_up = false; /* its owner stopped it meanwhile */
+        ck_assert_int_eq(decide(&in).event, GUEST_R_DONE);
+    }
+}
+END_TEST
+
+START_TEST(a_guest_that_hangs_for_ever_is_given_up_like_any_other)
+{
+    struct policy_input in = input(RESTART_NEVER, SIGNALED(9));
+
+    in.end.hung = HANG_RESTART;
+    in.failures = POLICY_FAILURES_MAX - 1;
+    ck_assert_int_eq(decide(&in).event, GUEST_R_FAIL);
+}
+END_TEST
+
+START_TEST(a_panic_while_it_was_being_killed_is_the_cause)
+{
+    struct policy_input in = input(RESTART_NEVER, SIGNALED(6));
+    char text[64];
+
+    in.end.hung = HANG_RESTART;
+    in.end.panicked = true;
+    in.end.text = "oops";
+    ck_assert_int_eq(decide(&in).event, GUEST_R_FAIL);
+    ck_assert_str_eq(policy_cause(&in.end, text, sizeof(text)), "kernel panic: oops");
+}
+END_TEST
+
 START_TEST(five_failures_in_a_row_are_enough)
 {
     struct policy_input in = input(RESTART_ON_FAILURE, EXITED(1));
@@ -160,6 +202,10 @@ static const struct {
     {{.kind = POLICY_END_EXIT, .wait_status = SIGNALED(9), .timed_out = true}, "not ready in time"},
     {{.kind = POLICY_END_EXIT, .wait_status = EXITED(0), .stopping = true}, "stopped"},
     {{.kind = POLICY_END_EXIT, .wait_status = SIGNALED(9), .stopping = true}, "killed"},
+    {{.kind = POLICY_END_EXIT, .wait_status = SIGNALED(6), .panicked = true, .starved = true},
+     "killed by the host: its memory limit (limit:memory) was reached"},
+    {{.kind = POLICY_END_EXIT, .wait_status = SIGNALED(9), .starved = true, .stopping = true},
+     "killed"},
     {{.kind = POLICY_END_LOST}, "monitor died"},
     {{.kind = POLICY_END_PREPARE, .text = "disk is gone"}, "cannot start: disk is gone"},
     {{.kind = POLICY_END_SPAWN}, "cannot start: its monitor could not be started"},
@@ -185,6 +231,9 @@ int main(void)
     tcase_add_test(t, a_clean_end_stays_down_unless_restart_is_always);
     tcase_add_test(t, a_failure_is_retried_or_shown);
     tcase_add_test(t, a_panic_or_a_time_limit_is_a_failure_whatever_the_status);
+    tcase_add_test(t, a_hung_guest_is_restarted_or_left_down_by_its_hang_policy_alone);
+    tcase_add_test(t, a_guest_that_hangs_for_ever_is_given_up_like_any_other);
+    tcase_add_test(t, a_panic_while_it_was_being_killed_is_the_cause);
     tcase_add_test(t, five_failures_in_a_row_are_enough);
     tcase_add_test(t, a_long_life_forgets_earlier_failures);
     tcase_add_test(t, restart_always_backs_off_but_never_fails_on_clean_ends);

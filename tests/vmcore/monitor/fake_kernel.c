@@ -3,7 +3,7 @@
  *
  *   say:TEXT         to descriptor 1 (\n in TEXT is a newline)      lines:N    N numbered lines
  *   notify:TYPE:TEXT one mconsole notification                      flood:N    N user ones
- *   alien:TEXT       the same from a child process                  garbage:N  N undecodable ones
+ *   alien:TYPE:TEXT  the same from a child process                  garbage:N  N undecodable ones
  *   chain:N          N processes below, waiting for ever, deaf to all signals that allow it
  *   line             await a line on descriptor 0, print it         echo       copy 0 to 1
  *   count:N          read N bytes from 0, print how many came       wait       for ever
@@ -108,7 +108,7 @@ static void do_alien(const char *arg)
     pid_t pid = fork();
 
     if (pid == 0) {
-        send_notify(MCONSOLE_NOTIFY_USER, arg);
+        do_notify(arg);
         _exit(0);
     }
     waitpid(pid, NULL, 0);

@@ -17,6 +17,7 @@ STATE, NOTIFY, REPLY, CONSOLES = 1, 2, 3, 4
 KILL, PIN, ATTACH, RESIZE, SIGNAL, WRITE = 16, 17, 18, 19, 20, 21
 F_STARTED, F_UP, F_READY, F_PANIC, F_EXITED, F_KILLED, F_EXEC_FAILED = 1, 2, 4, 8, 16, 32, 64
 READ_ONLY, STEAL = 1, 2
+KEPT = 256  # kind of a notification
 HEADER = struct.Struct("=IHHII")
 STATE_BODY = struct.Struct("=IiiiqqqqqQQii256s")
 STATE_FIELDS = ("flags monitor_pid main_pid wait_status main_start start_wall_ns up_wall_ns "

@@ -63,6 +63,41 @@ START_TEST(a_complete_order_is_read)
 }
 END_TEST
 
+START_TEST(who_the_guest_is_and_its_groups_are_read)
+{
+    struct mon_config c;
+
+    ck_assert_int_eq(parse(NULL, NULL, NULL, NULL, &c, NULL), UM_OK);
+    ck_assert_int_eq(c.uid, 0);
+    ck_assert(!c.cgroup_gate && c.cgroups.n == 0);
+    mon_config_done(&c);
+    ck_assert_int_eq(parse(NULL, NULL, "uid", "1879048193", &c, NULL), UM_OK);
+    ck_assert_int_eq(c.uid, 1879048193);
+    mon_config_done(&c);
+    ck_assert_int_eq(parse(NULL, NULL, "cgroup", "/sys/fs/cgroup/x", &c, NULL), UM_OK);
+    ck_assert_str_eq(c.cgroups.v[0], "/sys/fs/cgroup/x");
+    ck_assert(!c.cgroup_gate);
+    mon_config_done(&c);
+    ck_assert_int_eq(parse(NULL, NULL, "cgroup", "gate", &c, NULL), UM_OK);
+    ck_assert(c.cgroup_gate && c.cgroups.n == 0);
+    mon_config_done(&c);
+}
+END_TEST
+
+START_TEST(a_guest_that_would_be_root_or_in_strange_groups_is_refused)
+{
+    static const struct pair bad[] = {{"uid", "0"},    {"uid", "-1"},   {"uid", "4294967296"},
+                                      {"uid", "root"}, {"cgroup", "x"}, {"cgroup", ""}};
+    struct um_error err;
+    struct mon_config c;
+
+    for (size_t i = 0; i < UM_ARRAY_LEN(bad); i++) {
+        ck_assert_int_eq(parse(NULL, NULL, bad[i].key, bad[i].value, &c, &err), UM_E_INVALID);
+        ck_assert_str_eq(err.field, bad[i].key);
+    }
+}
+END_TEST
+
 START_TEST(every_missing_required_key_is_named)
 {
     struct um_error err;
@@ -173,7 +208,8 @@ START_TEST(an_order_is_read_from_a_descriptor_to_its_end)
 }
 END_TEST
 
-SUITE_MAIN("config", a_complete_order_is_read, every_missing_required_key_is_named,
-           bad_values_are_refused_and_named, unknown_doubled_and_clashing_pairs_are_refused,
-           a_pattern_must_compile, a_truncated_record_is_refused,
-           an_order_is_read_from_a_descriptor_to_its_end)
+SUITE_MAIN("config", a_complete_order_is_read, who_the_guest_is_and_its_groups_are_read,
+           a_guest_that_would_be_root_or_in_strange_groups_is_refused,
+           every_missing_required_key_is_named, bad_values_are_refused_and_named,
+           unknown_doubled_and_clashing_pairs_are_refused, a_pattern_must_compile,
+           a_truncated_record_is_refused, an_order_is_read_from_a_descriptor_to_its_end)

@@ -10,7 +10,7 @@ import time
 import fixture
 import harness
 from fixture import both
-from harness import (CONSOLES, F_EXITED, F_PANIC, F_READY, F_STARTED, F_UP, KILL, PIN, SIGNAL,
+from harness import (CONSOLES, F_EXITED, F_PANIC, F_READY, F_STARTED, F_UP, KEPT, KILL, PIN, SIGNAL,
                      STATE)
 
 
@@ -120,13 +120,46 @@ class Notifications(fixture.MonitorTest):
                                       (2, b"", 3)])
 
     def test_only_main_speaks_for_the_guest(self):
-        m, c = self.start_held("alien:READY=1", "garbage:3", "notify:3:last", "wait",
+        m, c = self.start_held("alien:3:READY=1", "alien:1:panic", "alien:0:up", "garbage:3", "notify:3:last", "wait",
                                ready="notify")
         c.until(lambda c: c.notifies)
         self.assertEqual(c.notifies, [(3, b"last", 1)])
         # Dropped ones are reported without a flood of reports.
-        c.until(lambda c: c.state.notify_dropped == 4)
-        self.assertFalse(c.state.flags & F_READY)
+        c.until(lambda c: c.state.notify_dropped == 6)
+        self.assertFalse(c.state.flags & (F_READY | F_UP | F_PANIC))
+
+    @both
+    def test_the_watchdog_helper_may_say_hang_and_not_often(self, sandbox):
+        m, c = self.start_held(*["alien:2:"] * 50, "notify:3:last", "wait", sandbox=sandbox)
+        c.until(lambda c: (3, b"last", 1) in c.notifies)
+        hangs = [n for n in c.notifies if n[0] == 2]
+        self.assertGreaterEqual(len(hangs), 5)
+        self.assertLess(len(hangs), 50)
+        c.until(lambda c: c.state.notify_dropped == 50 - len(hangs))
+
+    def test_a_new_daemon_hears_the_last_word_of_each_kind(self):
+        m, c = self.start_held("notify:3:STATUS=a\\nMETRIC x 1", "notify:3:STATUS=b\\nhello", "notify:3:HEALTH=failing disk",
+                               "line", "notify:0:up", "notify:3:METRIC x 2", "line", "notify:0:again", "notify:3:STATUS=new", "wait")
+        c.until(lambda c: len(c.notifies) == 3)
+        again = m.connect()
+        again.until(lambda c: c.notifies)
+        self.assertEqual(again.notifies, [(KEPT, b"STATUS=b\nMETRIC x 1\nHEALTH=failing disk\n", 1)])
+        self.assertEqual(again.order, [harness.STATE, harness.CONSOLES, harness.NOTIFY])
+        c.write("con0", b"\n")  # the first boot of the kernel: still the same life
+        c.until(lambda c: len(c.notifies) == 5)
+        again = m.connect()
+        again.until(lambda c: c.notifies)
+        self.assertEqual(again.notifies, [(KEPT, b"STATUS=b\nMETRIC x 2\nHEALTH=failing disk\n", 1)])
+        c.write("con0", b"\n")  # a reboot in place: what was said before is over
+        c.until(lambda c: len(c.notifies) == 7)
+        again = m.connect()
+        again.until(lambda c: c.notifies)
+        self.assertEqual(again.notifies, [(KEPT, b"STATUS=new\n", 2)])
+
+    def test_after_a_flood_the_last_word_is_told_all_the_same(self):
+        m, c = self.start_held("flood:20000", "notify:3:HEALTH=failing", "wait")
+        c.until(lambda c: (KEPT, b"HEALTH=failing\n", 1) in c.notifies)
+        self.assertGreater(c.state.notify_dropped, 0)
 
     def test_strangers_on_the_host_do_not_count_either(self):
         m = self.start("wait", ready="notify")

@@ -20,6 +20,7 @@ START_TEST(defaults_are_a_namespace_and_descriptor_nine)
     ck_assert_int_eq(o.cpu, -1);
     ck_assert_int_eq(o.control, INIT_CONTROL_FD);
     ck_assert(o.own_namespace);
+    ck_assert_int_eq(o.uid, 0);
     ck_assert_ptr_null(o.preload);
     ck_assert_str_eq(o.kernel_argv[0], "/k");
     ck_assert_str_eq(o.kernel_argv[1], "mem=1M");
@@ -36,6 +37,8 @@ START_TEST(all_options_are_read_and_the_kernels_own_are_left_alone)
                     (char[]){"/l.so"},
                     (char[]){"--control"},
                     (char[]){"12"},
+                    (char[]){"--uid"},
+                    (char[]){"1879048193"},
                     (char[]){"--no-namespace"},
                     (char[]){"--"},
                     (char[]){"/k"},
@@ -47,6 +50,7 @@ START_TEST(all_options_are_read_and_the_kernels_own_are_left_alone)
     ck_assert_ptr_null(parse(argv, &o));
     ck_assert_int_eq(o.cpu, 3);
     ck_assert_int_eq(o.control, 12);
+    ck_assert_int_eq(o.uid, 1879048193);
     ck_assert(!o.own_namespace);
     ck_assert_str_eq(o.preload, "/l.so");
     ck_assert_str_eq(o.kernel_argv[1], "--cpu");
@@ -58,9 +62,18 @@ START_TEST(what_cannot_be_meant_is_refused)
 {
     char u[] = "umlinit", dash[] = "--", k[] = "/k", rel[] = "k", cpu[] = "--cpu", x[] = "x";
     char bad[] = "--nope", pre[] = "--preload", ctl[] = "--control", two[] = "2";
-    char *rows[][6] = {{u},      {u, dash},         {u, dash, rel},         {u, cpu, x, dash, k},
-                       {u, cpu}, {u, bad, dash, k}, {u, pre, rel, dash, k}, {u, ctl, two, dash, k},
-                       {u, k}};
+    char uid[] = "--uid", zero[] = "0";
+    char *rows[][6] = {{u},
+                       {u, dash},
+                       {u, dash, rel},
+                       {u, cpu, x, dash, k},
+                       {u, cpu},
+                       {u, bad, dash, k},
+                       {u, pre, rel, dash, k},
+                       {u, ctl, two, dash, k},
+                       {u, k},
+                       {u, uid, zero, dash, k},
+                       {u, uid, x, dash, k}};
     struct mon_init_options o;
 
     for (size_t i = 0; i < UM_ARRAY_LEN(rows); i++)
