@@ -192,7 +192,10 @@ bool server_repeat_detach(struct api_call *call)
 {
     struct api_server *server = call->server;
 
-    if (!call->key || call->dry || call->follows || server->detached_count >= DETACHED_MAX)
+    if (!call->key || call->dry || call->follows)
+        return false;
+    /* Who follows it has a connection, and those are limited. */
+    if (server->detached_count >= DETACHED_MAX && !next_follower(call))
         return false;
     call->conn->call = NULL;
     call->conn = NULL;
