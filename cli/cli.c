@@ -120,6 +120,14 @@ enum um_code cli_send(struct cli *cli, struct client *client, const char *method
     return client_send(client, method, params, flags, deadline_ns, err);
 }
 
+enum um_code cli_reconnect(struct cli *cli, struct um_error *err)
+{
+    client_free(cli->client);
+    cli->client = NULL;
+    return cli->socket ? client_connect(cli->socket, &cli->client, err)
+                       : daemon_connect(false, &cli->client, err);
+}
+
 enum um_code cli_call(struct cli *cli, const char *method, json_t *params, int64_t default_ms,
                       struct client_reply *ret)
 {

@@ -53,6 +53,8 @@ int64_t cli_deadline(const struct cli *cli, int64_t default_ms) um_nonnull(1);
 
 /* Connect (starting a daemon if that is wanted); a second call gives the same connection. */
 enum um_code cli_connect(struct cli *cli, struct um_error *err) um_nonnull(1) um_check;
+/* The connection broke: a new one instead. Never starts a daemon. */
+enum um_code cli_reconnect(struct cli *cli, struct um_error *err) um_nonnull(1) um_check;
 /* A connection of its own, for an upgrade or beside a long call. */
 enum um_code cli_connect_another(struct cli *cli, struct client **ret, struct um_error *err)
     um_nonnull(1, 2) um_check;

@@ -12,6 +12,7 @@
     X(list)                                                                                        \
     X(show)                                                                                        \
     X(status)                                                                                      \
+    X(explain)                                                                                     \
     X(start)                                                                                       \
     X(stop)                                                                                        \
     X(reboot)                                                                                      \
@@ -39,6 +40,7 @@
     X(job_list)                                                                                    \
     X(job_show)                                                                                    \
     X(job_cancel)                                                                                  \
+    X(job_wait)                                                                                    \
     X(metrics)                                                                                     \
     X(doctor)                                                                                      \
     X(settings)                                                                                    \

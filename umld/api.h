@@ -52,6 +52,8 @@ uid_t api_call_uid(const struct api_call *call) um_nonnull(1);
  * nothing but answers to its own questions.
  */
 bool api_call_dry(const struct api_call *call) um_nonnull(1);
+/* The caller's role for this call, at least the method's. */
+enum api_role api_call_role(const struct api_call *call) um_nonnull(1);
 bool api_call_more(const struct api_call *call)
     um_nonnull(1); /* the client accepts several replies */
 

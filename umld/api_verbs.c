@@ -38,6 +38,15 @@ static void would(struct guest *g, struct api_call *call, const struct guest_wai
     api_reply(call, reply);
 }
 
+/* A user's wish, and whose it is. */
+static void ask(struct guest *g, const struct api_call *call, enum guest_event event)
+{
+    char by[24];
+
+    snprintf(by, sizeof(by), "%u", (unsigned)api_call_uid(call));
+    guest_ask(g, event, by);
+}
+
 /*
  * Common path of the verbs: refuse an impossible event, post it unless the goal holds already,
  * wait.
@@ -52,11 +61,11 @@ static void verb(struct guest *g, struct api_call *call, enum guest_event event,
     }
     /* What is posted already may end the state the goal holds in: this wish comes after it. */
     if (changed || g->inbox_count > 0)
-        guest_post(g, event);
+        ask(g, call, event);
     guest_wait_add(g, call, wait);
 }
 
-/* wait=none: the answer is that the wish is stored. */
+/* wait=none: the answer is that the wish is stored; the job goes on until the kernel is up. */
 static void start_unattended(struct guest *g, struct api_call *call, const struct guest_wait *wait,
                              bool changed)
 {
@@ -66,8 +75,11 @@ static void start_unattended(struct guest *g, struct api_call *call, const struc
                               wait->job ? jobs_id_text(wait->job, job, sizeof(job)) : NULL);
 
     if (changed || g->inbox_count > 0)
-        guest_post(g, GUEST_U_START);
-    jobs_end(g->umld, wait->job, NULL);
+        ask(g, call, GUEST_U_START);
+    if (wait->job)
+        guest_wait_add(g, NULL,
+                       &(struct guest_wait){
+                           .goal = wait->goal, .job = wait->job, .timeout_ms = wait->timeout_ms});
     api_reply(call, reply);
 }
 
@@ -91,18 +103,18 @@ void api_guest_start(struct umld *umld, struct api_call *call, const json_t *par
         refuse(g, call, "start", "resume it: umlctl resume %s");
         return;
     }
+    if (until && strcmp(until, "ready") != 0)
+        wait.goal = GOAL_KERNEL;
     if (api_call_dry(call) && changed && guest_start_check(g, &err)) {
         api_reply_error(call, &err);
         return;
     }
     if (changed && !api_call_dry(call))
-        wait.job = jobs_begin(umld, "guest.start", g->def.name, api_call_uid(call), NULL, NULL);
+        guest_job_begin(g, "guest.start", api_call_uid(call), &wait);
     if (!api_call_dry(call) && until && strcmp(until, "none") == 0) {
         start_unattended(g, call, &wait, changed);
         return;
     }
-    if (until && strcmp(until, "kernel") == 0)
-        wait.goal = GOAL_KERNEL;
     verb(g, call, GUEST_U_START, changed, &wait);
 }
 
@@ -123,7 +135,7 @@ void api_guest_stop(struct umld *umld, struct api_call *call, const json_t *para
         return;
     changed = !is_down(g);
     if (changed && !api_call_dry(call))
-        wait.job = jobs_begin(umld, "guest.stop", g->def.name, api_call_uid(call), NULL, NULL);
+        guest_job_begin(g, "guest.stop", api_call_uid(call), &wait);
     verb(g, call, params_flag(params, "force") ? GUEST_U_KILL : GUEST_U_STOP, changed, &wait);
 }
 
@@ -212,31 +224,7 @@ void api_guest_resume(struct umld *umld, struct api_call *call, const json_t *pa
         would(g, call, &wait);
         return;
     }
-    guest_post(g, GUEST_U_RESUME);
-    guest_wait_add(g, call, &wait);
-}
-
-void api_guest_wait(struct umld *umld, struct api_call *call, const json_t *params)
-{
-    struct guest *g = guest_of_call(umld, call, params);
-    const char *condition = params_text(params, "condition", NULL);
-    struct guest_wait wait = {.goal = GOAL_STATE,
-                              .timeout_ms = params_int(params, "timeoutMs", 3600000),
-                              .reply_guest = true};
-    struct um_error err;
-
-    if (!g)
-        return;
-    if (strcmp(condition, "ready") == 0) {
-        wait.goal = GOAL_READY;
-    } else if (strcmp(condition, "exit") == 0) {
-        wait.goal = GOAL_STOPPED;
-    } else if (!guest_state_from_name(condition, &wait.state)) {
-        um_fail(&err, UM_E_INVALID, "wait", "condition", "\"%.40s\" is no state", condition);
-        um_hint(&err, "use ready, exit or a state: stopped, booting, running, paused, failed, ...");
-        api_reply_error(call, &err);
-        return;
-    }
+    ask(g, call, GUEST_U_RESUME);
     guest_wait_add(g, call, &wait);
 }
 

@@ -174,6 +174,12 @@ void guest_effect(struct guest *g, unsigned effects)
     activate(g);
 }
 
+void guest_look(struct guest *g)
+{
+    g->look = true;
+    activate(g);
+}
+
 void guest_post(struct guest *g, enum guest_event event)
 {
     if (g->removed)
@@ -188,6 +194,19 @@ void guest_post(struct guest *g, enum guest_event event)
     }
     g->inbox[g->inbox_count++] = (unsigned char)event;
     activate(g);
+}
+
+void guest_ask(struct guest *g, enum guest_event event, const char *by)
+{
+    static const char *const verbs[] = {
+        [GUEST_U_START] = "start",        [GUEST_U_STOP] = "stop",     [GUEST_U_KILL] = "kill",
+        [GUEST_U_PAUSE] = "pause",        [GUEST_U_RESUME] = "resume", [GUEST_U_REBOOT] = "reboot",
+        [GUEST_U_CLEAR] = "reset-failed",
+    };
+
+    if (g->id)
+        events_emit(g->umld, "guest.asked", g->def.name, "verb", verbs[event], "by", by, NULL);
+    guest_post(g, event);
 }
 
 void guest_expire(struct guest *g)
@@ -383,8 +402,10 @@ void guests_drain(struct guests *guests)
             /* A limit that passed in the round in which its state ended is over. */
             if (events[i] != GUEST_T_EXPIRED || g->expired_in == g->state)
                 guest_step(g, (enum guest_event)events[i]);
-        if (count) {
+        if (count)
             guest_watch_update(g);
+        if (count || g->look) {
+            g->look = false;
             guest_waiters_check(g);
         }
     }
@@ -474,10 +495,10 @@ bool guests_effects(struct guests *guests)
         list = g->next_active;
         g->active = false;
         run_effects(g);
-        if (g->dirty || g->inbox_count || g->effects)
+        if (g->dirty || g->inbox_count || g->effects || g->look)
             activate(g);
     }
     for (struct guest *g = guests->active; g; g = g->next_active)
-        more = more || g->inbox_count || g->effects || g->removed || g->dirty;
+        more = more || g->inbox_count || g->effects || g->removed || g->dirty || g->look;
     return more;
 }

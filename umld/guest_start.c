@@ -301,6 +301,7 @@ static enum um_code spawn_monitor(struct guest *g, struct um_error *err)
         return code;
     failpoint_guest("spawned", g);
     monitor_watch(g, pid, pidfd);
+    guest_look(g); /* somebody may wait for its first words */
     return UM_OK;
 }
 

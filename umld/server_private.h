@@ -26,6 +26,7 @@ struct api_call {
     const struct api_method *method;
     json_t *request;
     const json_t *params; /* in request; NULL: none */
+    enum api_role role;   /* of the caller */
     bool more, oneway, upgrade;
     bool dry;     /* dryRun: say what would happen, do nothing */
     bool ended;   /* answered or given up; freed in the after-phase */

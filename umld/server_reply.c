@@ -27,6 +27,11 @@ bool api_call_dry(const struct api_call *call)
     return call->dry;
 }
 
+enum api_role api_call_role(const struct api_call *call)
+{
+    return call->role;
+}
+
 bool api_call_more(const struct api_call *call)
 {
     return call->more;

@@ -1,4 +1,5 @@
 """Events and jobs: numbered without gaps, replayed, followed, filtered; rows that outlive the daemon."""
+import os
 import threading
 
 import harness
@@ -106,16 +107,56 @@ class Jobs(Case):
 
     def test_unknown_jobs_and_jobs_that_cannot_be_cancelled(self):
         for text in ("4711", "x", "-1", "9" * 30):
-            self.fails("NotFound", "Job.Get", id=text)
-            self.fails("NotFound", "Job.Cancel", id=text)
-        self.create("web", fake="noready")
+            for method in ("Job.Get", "Job.Cancel", "Job.Wait"):
+                self.fails("NotFound", method, id=text)
+        self.set(stop_seconds=30)
+        self.boot("web", fake="ignorecad")
         with self.daemon.client() as client:
-            client.send("Guest.Start", {"name": "web"})
-            self.wait("web", "running")
+            client.send("Guest.Stop", {"name": "web"})
+            self.wait("web", "stopping")
             job = self.call("Job.List", active=True)["jobs"][0]["id"]
-            self.fails("Unsupported", "Job.Cancel", id=job)
+            self.assertIn("start it again", self.fails("Unsupported", "Job.Cancel", id=job).hint)
 
-    def test_an_interrupted_start_is_finished_and_its_job_closed(self):
+    def test_a_cancelled_start_stops_the_guest(self):
+        self.create("web", fake="noready")
+        client = self.client()
+        client.send("Guest.Start", {"name": "web"})
+        self.wait("web", "running")
+        job = self.call("Job.List", active=True)["jobs"][0]["id"]
+        self.assertTrue(self.call("Job.Cancel", id=job)["changed"])
+        with self.assertRaises(Error) as caught:
+            client.reply()
+        self.assertEqual(caught.exception.name, "Cancelled")
+        ended = self.call("Job.Wait", id=job)["job"]
+        self.assertEqual((ended["state"], ended["errorName"]), ("cancelled", "Cancelled"))
+        self.assertEqual(self.wait("web", "exit")["state"], "stopped")
+        self.assertFalse(self.call("Job.Cancel", id=job)["changed"])
+        asked = self.events(guest="web", types=["guest.asked"])[-1]["data"]
+        self.assertEqual(asked, {"verb": "stop", "by": f"job {job}"})
+
+    def test_a_start_nobody_waits_for_is_a_job_until_the_kernel_is_up(self):
+        self.create("web")
+        job = self.call("Guest.Start", name="web", wait="none")["job"]
+        with self.daemon.client() as client:
+            seen = [reply["job"] for reply in client.stream("Job.Wait", {"id": job})]
+        phases = [j["phase"] for j in seen]
+        self.assertEqual(seen[-1]["state"], "done")
+        self.assertEqual((seen[-1]["done"], seen[-1]["total"], seen[-1]["uid"]), (3, 3, os.getuid()))
+        self.assertEqual(phases, sorted(phases, key=["", "preparing", "booting", "running"].index))
+        self.assertEqual(self.runtime("web")["state"], "running")
+
+    def test_waiting_for_a_job_has_a_limit_and_may_be_given_up(self):
+        self.create("web", fake="noready")
+        starting = self.client()
+        starting.send("Guest.Start", {"name": "web"})
+        self.wait("web", "running")
+        job = self.call("Job.List", active=True)["jobs"][0]["id"]
+        for _ in range(3):
+            self.daemon.client().send("Job.Wait", {"id": job})
+        error = self.fails("Timeout", "Job.Wait", id=job, timeoutMs=200)
+        self.assertIn("job show", error.hint)
+
+    def test_an_interrupted_start_goes_on_and_its_job_has_the_true_outcome(self):
         self.create("web", fake="noready")
         client = self.client()
         client.send("Guest.Start", {"name": "web"})
@@ -123,7 +164,13 @@ class Jobs(Case):
         self.daemon.kill()
         self.daemon.start()
         self.wait("web", "running")
-        self.assertEqual(self.call("Job.List", active=True)["jobs"], [])
+        job = self.call("Job.List", active=True)["jobs"][0]
+        self.assertEqual((job["kind"], job["state"]), ("guest.start", "running"))
+        self.call("Console.Send", name="web", data="notify READY=1\n")
+        self.assertEqual(self.call("Job.Wait", id=job["id"])["job"]["state"], "done")
+        started = [e["data"]["job"] for e in self.events(types=["job.started"])]
+        ended = [e["data"]["job"] for e in self.events(types=["job.ended"])]
+        self.assertEqual(sorted(started), sorted(ended))
 
 
 class Settings(Case):
