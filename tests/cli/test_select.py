@@ -82,7 +82,8 @@ class Select(Case):
                 (['reboot'], 'Reboot', state), (['pause'], 'Pause', state), (['resume'], 'Resume', state),
                 (['reset-failed'], 'ResetFailed', state), (['remove'], 'Remove', {'changed': True}),
                 (['cad'], 'Mconsole', {'text': '', 'status': 0}), (['status'], 'Get', {'guest': guest()}),
-                (['show'], 'Get', {'guest': guest()})):
+                (['show'], 'Get', {'guest': guest()}),
+                (['explain'], 'Explain', {'state': 'stopped', 'text': 'stopped', 'causes': [], 'advice': []})):
             with self.subTest(command):
                 self.umld.requests.clear()
                 self.script('Guest.' + method, reply)
