@@ -205,6 +205,8 @@ const char *guest_path(const struct guest *g, enum guest_path which, char buf[GU
 /* ---- guest_start.c ---- */
 void guest_prepare(struct guest *g) um_nonnull(1);
 void guest_spawn(struct guest *g) um_nonnull(1);
+/* Would a start fail for a reason that can be seen now: files, kernel, disks in use? */
+enum um_code guest_start_check(struct guest *g, struct um_error *err) um_nonnull(1, 2) um_check;
 void guest_plan_free(struct guest *g) um_nonnull(1);
 
 /* ---- guest_stop.c ---- */
@@ -323,8 +325,7 @@ struct guest_wait {
     bool changed;     /* for the reply */
     bool reply_ready; /* the reply has a `ready` field (Start) */
     bool reply_job;
-    int64_t job;                             /* 0: none; ended with the outcome */
-    const char *request_id, *request_method; /* remember the reply; NULL: not */
+    int64_t job; /* 0: none; ended with the outcome */
 };
 /* Answer the call when the goal is met or out of reach. call NULL: only the job wants to know. */
 void guest_wait_add(struct guest *g, struct api_call *call, const struct guest_wait *wait)
@@ -356,7 +357,10 @@ enum um_code guest_disks_free(const struct guest *g, struct um_error *err)
     um_nonnull(1, 2) um_check;
 
 /* ---- api_guest.c ---- */
-/* The guest a call's parameter `name` means; NULL after the error reply. */
+/*
+ * The guest a call's parameter `name` means, in the revision that `ifRevision` names; NULL after
+ * the error reply.
+ */
 struct guest *guest_of_call(struct umld *umld, struct api_call *call, const json_t *params)
     um_nonnull(1, 2, 3);
 /* Is `ifRevision`, where it was given, still that of the guest? Else the error reply. */
