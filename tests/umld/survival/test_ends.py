@@ -156,6 +156,10 @@ class Ends(Case):
         self.w.start()
         self.assertEqual(self.w.wait("stops", "exit")["state"], "stopped")
         self.assertEqual(self.w.wait("asks", "paused")["state"], "paused")
+        # The start goes on until it is ready, which it never is; ended otherwise, it is settled.
+        self.assertEqual([(j["kind"], j["object"]) for j in self.w.call("Job.List", active=True)["jobs"]],
+                         [("guest.start", "starts")])
+        self.w.call("Guest.Kill", name="starts")
         self.assertEqual(self.w.call("Job.List", active=True)["jobs"], [])
 
 
