@@ -1,13 +1,13 @@
-#include "cli/args.h"
-#include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/select.h"
+#include "cli/targets.h"
 #include "cli/text.h"
 #include "schemas/api_names.h"
 #include "vmcore/base/str.h"
 
 #include <stdio.h>
 
-static void print_reply(const char *name, const json_t *reply)
+static void tell(um_unused struct cli *cli, const char *name, const json_t *reply)
 {
     char when[64], line[2048], clean[2048];
     const json_t *cause;
@@ -30,27 +30,30 @@ static void print_reply(const char *name, const json_t *reply)
 
 static int run(struct cli *cli, const struct args *args)
 {
-    struct client_reply reply = CLIENT_REPLY_INIT;
-    bool text;
-    int status;
+    static const struct targets_verb verb = {
+        .method = API_GUEST_EXPLAIN,
+        .doing = "asking",
+        .default_ms = CLI_SHORT_MS,
+        .tell = tell,
+    };
 
-    status =
-        cli_ask(cli, API_GUEST_EXPLAIN, text_named(args->word[0]), CLI_SHORT_MS, &reply, &text);
-    if (text)
-        print_reply(args->word[0], reply.params);
-    client_reply_done(&reply);
-    return status;
+    return targets_run(cli, args, &verb);
 }
+
+static const struct option_row options[] = {
+    SELECT_OPTIONS,
+    {NULL, 0, NULL, NULL, NULL},
+};
 
 const struct command command_explain = {
     .name = "explain",
-    .usage = "GUEST",
+    .usage = "GUEST ...",
     .summary = "Say why a guest is in the state it is in",
     .details = "What led to it, from events, policies and what is known of the guest: who asked,\n"
                "what failed how often, what is being waited for; and what to do about it.",
     .group = GROUP_GUESTS,
-    .words = WORDS_GUEST,
-    .min_words = 1,
-    .max_words = 1,
+    .words = WORDS_GUESTS,
+    .options = options,
+    .max_words = -1,
     .run = run,
 };

@@ -240,7 +240,7 @@ static int run_cancel(struct cli *cli, const struct args *args)
 
     status = cli_ask(cli, API_JOB_CANCEL, json_pack("{s:s}", "id", args->word[0]), CLI_SHORT_MS,
                      &reply, &text);
-    if (text)
+    if (text && !cli_told_dry(cli, reply.params, "cancel job %s", args->word[0]))
         printf("%s: %s\n", args->word[0],
                text_bool(reply.params, "changed", true) ? "is being cancelled"
                                                         : "has ended already");
@@ -256,5 +256,6 @@ const struct command command_job_cancel = {
     .group = GROUP_HOST,
     .min_words = 1,
     .max_words = 1,
+    .changes = CHANGES_SOMETHING,
     .run = run_cancel,
 };

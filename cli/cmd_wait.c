@@ -1,14 +1,27 @@
-#include "cli/args.h"
-#include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/select.h"
 #include "cli/show.h"
+#include "cli/targets.h"
 #include "cli/text.h"
 #include "schemas/api_names.h"
 #include "vmcore/base/str.h"
 
 #include <stdio.h>
 
-static void print_reply(const char *name, const json_t *reply)
+static void fill(const struct cli *cli, const struct args *args, json_t *params)
+{
+    json_t *others = json_array();
+
+    text_set(params, "condition", args->count > 1 ? args->word[1] : "exit");
+    for (size_t i = 2; i < args->count; i++)
+        json_array_append_new(others, json_string(args->word[i]));
+    if (json_array_size(others) > 0)
+        json_object_set(params, "others", others);
+    json_decref(others);
+    json_object_set_new(params, "timeoutMs", json_integer(cli_timeout_ms(cli, CLI_WAIT_MS)));
+}
+
+static void tell(um_unused struct cli *cli, const char *name, const json_t *reply)
 {
     const json_t *runtime = json_object_get(json_object_get(reply, "guest"), "runtime");
     const char *text = text_get(reply, "text", "");
@@ -25,30 +38,29 @@ static void print_reply(const char *name, const json_t *reply)
 
 static int run(struct cli *cli, const struct args *args)
 {
-    struct client_reply reply = CLIENT_REPLY_INIT;
-    json_t *params = text_named(args->word[0]), *others = json_array();
-    bool text;
-    int status;
+    static const struct targets_verb verb = {
+        .method = API_GUEST_WAIT,
+        .doing = "waiting",
+        .one_word = true,
+        .default_ms = CLI_WAIT_MS,
+        .fill = fill,
+        .tell = tell,
+    };
 
-    text_set(params, "condition", args->count > 1 ? args->word[1] : "exit");
-    for (size_t i = 2; i < args->count; i++)
-        json_array_append_new(others, json_string(args->word[i]));
-    if (json_array_size(others) > 0)
-        json_object_set(params, "others", others);
-    json_decref(others);
-    json_object_set_new(params, "timeoutMs", json_integer(cli_timeout_ms(cli, CLI_WAIT_MS)));
-    status = cli_ask(cli, API_GUEST_WAIT, params, CLI_WAIT_MS, &reply, &text);
-    if (text)
-        print_reply(args->word[0], reply.params);
-    client_reply_done(&reply);
-    return status;
+    return targets_run(cli, args, &verb);
 }
+
+static const struct option_row options[] = {
+    SELECT_ONE_OPTIONS,
+    {NULL, 0, NULL, NULL, NULL},
+};
 
 const struct command command_wait = {
     .name = "wait",
     .usage = "GUEST [CONDITION ...]",
     .summary = "Wait until a guest is ready, has ended, or says something",
     .details = "Until one of the conditions holds; without any: exit.\n"
+               "GUEST may be several: names and patterns joined by commas. Each is waited for.\n"
                "\n"
                "  ready             it is ready; not given up while it waits for its next start\n"
                "  kernel            its kernel is up\n"
@@ -65,6 +77,7 @@ const struct command command_wait = {
                "nothing is about to start it.",
     .group = GROUP_GUESTS,
     .words = WORDS_GUEST,
+    .options = options,
     .min_words = 1,
     .max_words = 9,
     .run = run,

@@ -25,6 +25,8 @@
     X(run)                                                                                         \
     X(config)                                                                                      \
     X(mconsole)                                                                                    \
+    X(sysrq)                                                                                       \
+    X(cad)                                                                                         \
     X(console)                                                                                     \
     X(logs)                                                                                        \
     X(kernel_list)                                                                                 \

@@ -114,7 +114,7 @@ void api_job_cancel(struct umld *umld, struct api_call *call, const json_t *para
     if (active && !cancel) {
         refuse_cancel(call, id, kind);
     } else {
-        if (active) {
+        if (active && !api_call_dry(call)) {
             snprintf(by, sizeof(by), "%u", (unsigned)api_call_uid(call));
             events_emit(umld, "job.cancelling", json_string_value(json_object_get(job, "object")),
                         "job", jobs_id_text(id, text, sizeof(text)), "kind", kind, "by", by, NULL);

@@ -6,7 +6,6 @@
 #include "umld/api_params.h"
 #include "umld/guest.h"
 #include "umld/jobs.h"
-#include "umld/request.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -27,6 +26,18 @@ static void refuse(struct guest *g, struct api_call *call, const char *verb, con
     api_reply_error(call, &err);
 }
 
+/* dryRun: as it would be answered, in the state as it is. */
+static void would(struct guest *g, struct api_call *call, const struct guest_wait *wait)
+{
+    json_t *reply = json_pack("{s:b}", "changed", wait->changed);
+
+    if (wait->goal != GOAL_REMOVED)
+        json_object_set_new(reply, "state", json_string(guest_state_info(g->state)->name));
+    if (wait->reply_ready)
+        json_object_set_new(reply, "ready", json_boolean(g->ready));
+    api_reply(call, reply);
+}
+
 /* A user's wish, and whose it is. */
 static void ask(struct guest *g, const struct api_call *call, enum guest_event event)
 {
@@ -44,6 +55,10 @@ static void verb(struct guest *g, struct api_call *call, enum guest_event event,
                  struct guest_wait *wait)
 {
     wait->changed = changed;
+    if (api_call_dry(call)) {
+        would(g, call, wait);
+        return;
+    }
     /* What is posted already may end the state the goal holds in: this wish comes after it. */
     if (changed || g->inbox_count > 0)
         ask(g, call, event);
@@ -65,26 +80,21 @@ static void start_unattended(struct guest *g, struct api_call *call, const struc
         guest_wait_add(g, NULL,
                        &(struct guest_wait){
                            .goal = wait->goal, .job = wait->job, .timeout_ms = wait->timeout_ms});
-    if (wait->request_id)
-        request_remember(g->umld, api_call_uid(call), wait->request_id, wait->request_method,
-                         g->def.name, reply);
     api_reply(call, reply);
 }
 
 void api_guest_start(struct umld *umld, struct api_call *call, const json_t *params)
 {
     struct guest *g = guest_of_call(umld, call, params);
-    const char *until = params_text(params, "wait", NULL),
-               *id = params_text(params, "requestId", NULL);
+    const char *until = params_text(params, "wait", NULL);
     struct guest_wait wait = {.goal = GOAL_READY,
                               .timeout_ms = params_int(params, "timeoutMs", START_TIMEOUT_MS),
                               .reply_ready = true,
-                              .reply_job = true,
-                              .request_id = id,
-                              .request_method = "Guest.Start"};
+                              .reply_job = true};
     bool running, changed;
+    struct um_error err;
 
-    if (!g || request_repeated(umld, call, id, "Guest.Start", g->def.name))
+    if (!g)
         return;
     running = guest_state_info(g->state)->has_process && g->state != GUEST_STOPPING &&
               g->state != GUEST_KILLING;
@@ -95,9 +105,13 @@ void api_guest_start(struct umld *umld, struct api_call *call, const json_t *par
     }
     if (until && strcmp(until, "ready") != 0)
         wait.goal = GOAL_KERNEL;
-    if (changed)
+    if (api_call_dry(call) && changed && guest_start_check(g, &err)) {
+        api_reply_error(call, &err);
+        return;
+    }
+    if (changed && !api_call_dry(call))
         guest_job_begin(g, "guest.start", api_call_uid(call), &wait);
-    if (until && strcmp(until, "none") == 0) {
+    if (!api_call_dry(call) && until && strcmp(until, "none") == 0) {
         start_unattended(g, call, &wait, changed);
         return;
     }
@@ -120,7 +134,7 @@ void api_guest_stop(struct umld *umld, struct api_call *call, const json_t *para
     if (!g)
         return;
     changed = !is_down(g);
-    if (changed)
+    if (changed && !api_call_dry(call))
         guest_job_begin(g, "guest.stop", api_call_uid(call), &wait);
     verb(g, call, params_flag(params, "force") ? GUEST_U_KILL : GUEST_U_STOP, changed, &wait);
 }
@@ -159,7 +173,8 @@ void api_guest_remove(struct umld *umld, struct api_call *call, const json_t *pa
         api_reply_error(call, &err);
         return;
     }
-    guest_remove(g);
+    if (!api_call_dry(call))
+        guest_remove(g);
     api_reply(call, json_pack("{s:b}", "changed", 1));
 }
 
@@ -205,6 +220,10 @@ void api_guest_resume(struct umld *umld, struct api_call *call, const json_t *pa
     }
     /* Sent in any case: a pause may be under way, or its kernel was stopped by somebody else. */
     wait.changed = g->state != GUEST_RUNNING || strcmp(g->asked, "pause") == 0;
+    if (api_call_dry(call)) {
+        would(g, call, &wait);
+        return;
+    }
     ask(g, call, GUEST_U_RESUME);
     guest_wait_add(g, call, &wait);
 }

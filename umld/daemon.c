@@ -14,6 +14,7 @@
 #include "umld/images.h"
 #include "umld/jobs.h"
 #include "umld/kernels.h"
+#include "umld/request.h"
 #include "umld/server.h"
 #include "umld/settings.h"
 #include "umld/umld.h"
@@ -319,6 +320,7 @@ static enum um_code serve(struct umld *umld, struct um_error *err)
     umld->server = api_server_new(umld->loop, umld, fd, &api_server_default_limits, role_of);
     if (!umld->server)
         return um_fail(err, UM_E_NO_RESOURCES, "umld", NULL, "out of memory");
+    api_server_remember(umld->server, &request_memory);
     return UM_OK;
 }
 

@@ -88,7 +88,9 @@ const struct db_statement db_statements[DBQ_COUNT] = {
     [DBQ_REQUEST_PUT] = {"INSERT OR IGNORE INTO request(id, method, digest, reply, time_ns)"
                          " VALUES (?, ?, ?, ?, ?)",
                          "ssssi"},
-    [DBQ_REQUEST_PRUNE] = {"DELETE FROM request WHERE time_ns < ?", "i"},
+    [DBQ_REQUEST_PRUNE] = {"DELETE FROM request WHERE time_ns < ?"
+                           " OR rowid <= (SELECT max(rowid) FROM request) - ?",
+                           "ii"},
     [DBQ_SETTING_ALL] = {"SELECT name, value FROM setting", ""},
     [DBQ_SETTING_PUT] = {"INSERT OR REPLACE INTO setting(name, value) VALUES (?, ?)", "ss"},
 };

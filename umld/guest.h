@@ -6,11 +6,12 @@
  * and committed; then the effects (spawn, mconsole commands, kills) run. So nothing is done about a
  * wish that is not stored, and nothing is announced that is not stored.
  *
- * Files: guest.c (the set, lookup, after-phase), guest_store.c (database), guest_machine.c (drain,
- * actions), guest_start.c, guest_stop.c, guest_pause.c (one verb each), guest_monitor.c (the
- * connection to umlmon), guest_signals.c (what it says of itself), guest_watch.c (does it answer),
- * guest_evidence.c (what is kept of a hang or panic), guest_adopt.c (after a daemon restart),
- * guest_wait.c (calls that wait), guest_json.c (adapters).
+ * Files: guest.c (the set, lookup, after-phase), guest_define.c (made, changed, removed),
+ * guest_store.c (database), guest_machine.c (drain, actions), guest_start.c, guest_stop.c,
+ * guest_pause.c (one verb each), guest_monitor.c (the connection to umlmon), guest_signals.c (what
+ * it says of itself), guest_watch.c (does it answer), guest_evidence.c (what is kept of a hang or
+ * panic), guest_adopt.c (after a daemon restart), guest_wait.c (calls that wait), guest_json.c
+ * (adapters).
  */
 #ifndef UMLD_GUEST_H
 #define UMLD_GUEST_H
@@ -118,6 +119,9 @@ void guest_store(struct guest *g) um_nonnull(1);
 /* For guest_store.c: a guest in memory, def taken over; NULL: no memory. */
 struct guest *guest_new(struct umld *umld, struct guest_definition *def) um_nonnull(1, 2) um_check;
 bool guests_add(struct guests *guests, struct guest *g) um_nonnull(1, 2) um_check;
+/* For guest_define.c: one that no table knows; one that came to nothing, taken out and freed. */
+void guests_add_internal(struct guests *guests, struct guest *g) um_nonnull(1, 2);
+void guests_discard(struct guest *g) um_nonnull(1);
 
 /* ---- guest.c again ---- */
 
@@ -199,6 +203,8 @@ const char *guest_path(const struct guest *g, enum guest_path which, char buf[GU
 /* ---- guest_start.c ---- */
 void guest_prepare(struct guest *g) um_nonnull(1);
 void guest_spawn(struct guest *g) um_nonnull(1);
+/* Would a start fail for a reason that can be seen now: files, kernel, disks in use? */
+enum um_code guest_start_check(struct guest *g, struct um_error *err) um_nonnull(1, 2) um_check;
 void guest_plan_free(struct guest *g) um_nonnull(1);
 
 /* ---- guest_stop.c ---- */
@@ -317,8 +323,7 @@ struct guest_wait {
     bool changed;     /* for the reply */
     bool reply_ready; /* the reply has a `ready` field (Start) */
     bool reply_job;
-    int64_t job;                             /* 0: none; ended with the outcome */
-    const char *request_id, *request_method; /* remember the reply; NULL: not */
+    int64_t job; /* 0: none; ended with the outcome */
 };
 /* Answer the call when the goal is met or out of reach. call NULL: only the job wants to know. */
 void guest_wait_add(struct guest *g, struct api_call *call, const struct guest_wait *wait)
@@ -354,7 +359,10 @@ enum um_code guest_disks_free(const struct guest *g, struct um_error *err)
     um_nonnull(1, 2) um_check;
 
 /* ---- api_guest.c ---- */
-/* The guest a call's parameter `name` means; NULL after the error reply. */
+/*
+ * The guest a call's parameter `name` means, in the revision that `ifRevision` names; NULL after
+ * the error reply.
+ */
 struct guest *guest_of_call(struct umld *umld, struct api_call *call, const json_t *params)
     um_nonnull(1, 2, 3);
 /* Is `ifRevision`, where it was given, still that of the guest? Else the error reply. */

@@ -5,7 +5,6 @@
  */
 #include "umld/guest.h"
 #include "umld/jobs.h"
-#include "umld/request.h"
 #include "umld/wait_condition.h"
 #include "vmcore/base/clock.h"
 
@@ -24,7 +23,6 @@ struct guest_waiter {
     enum guest_state shown; /* last state sent as progress */
     const struct wait_condition *met;
     struct um_timer *timer;
-    char request_id[80], request_method[64];
     struct guest_waiter *next;
 };
 
@@ -198,9 +196,6 @@ static void finish(struct guest_waiter *w, const struct um_error *err)
         api_reply_error(call, err);
     } else if (call) {
         reply = w->wait.goal == GOAL_CONDITIONS ? condition_reply(w) : verb_reply(w);
-        if (w->request_id[0])
-            request_remember(w->umld, api_call_uid(call), w->request_id, w->request_method,
-                             w->guest->def.name, reply);
         api_reply(call, reply);
     }
     if (!err && w->wait.goal == GOAL_REMOVED && !w->guest->removed)
@@ -337,10 +332,6 @@ void guest_wait_add(struct guest *g, struct api_call *call, const struct guest_w
     w->boot = g->boot;
     w->ends = g->ends;
     w->shown = GUEST_STATE_COUNT;
-    if (wait->request_id)
-        snprintf(w->request_id, sizeof(w->request_id), "%s", wait->request_id);
-    if (wait->request_method)
-        snprintf(w->request_method, sizeof(w->request_method), "%s", wait->request_method);
     w->next = g->waiters;
     g->waiters = w;
     if (call)

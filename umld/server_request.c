@@ -286,7 +286,8 @@ void server_request(struct server_conn *conn, const char *text, size_t len)
         unknown_method(call, name);
         return;
     }
-    if (!upgrade_agrees(call) || !params_fit(call) || !allowed(call) || !storable(call))
+    if (!upgrade_agrees(call) || !params_fit(call) || server_repeated(call) || !allowed(call) ||
+        !storable(call))
         return;
     if (call->upgrade && server_conn_unsent(conn))
         call->held = true;

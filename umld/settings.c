@@ -141,7 +141,7 @@ static void change(struct umld *umld, struct api_call *call, int which, const ch
         return;
     }
     changed = value != s->values[which];
-    if (changed) {
+    if (changed && !api_call_dry(call)) {
         text = format(which, value, buf, sizeof(buf));
         s->values[which] = value;
         db_run(umld->db, DBQ_SETTING_PUT, rows[which].name, text);

@@ -242,8 +242,9 @@ class Verbs(Case):
     def test_several_guests_in_json_have_a_line_each(self):
         self.script('Guest.Stop', self.several)
         lines = self.run_ctl('--json', 'stop', 'one', 'bad').stdout.splitlines()
-        self.assertEqual(json.loads(lines[0]), {'changed': True, 'state': 'stopped'})
+        self.assertEqual(json.loads(lines[0]), {'name': 'one', 'changed': True, 'state': 'stopped'})
         self.assertEqual(json.loads(lines[1])['error'], 'io.umld.Server.NotFound')
+        self.assertEqual(json.loads(self.ok('--json', 'stop', 'one')), {'changed': True, 'state': 'stopped'})
 
     def test_config(self):
         self.script('Guest.Config', {'values': [
