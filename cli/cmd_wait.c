@@ -66,6 +66,8 @@ const struct command command_wait = {
                "  kernel            its kernel is up\n"
                "  exit              it has ended\n"
                "  STATE             it is stopped, running, paused, failed, ...; or state=STATE\n"
+               "  health=ok         it says so of itself; or health=failing\n"
+               "  status=/REGEX/    its STATUS= is like that\n"
                "  event>=SEQ        an event about it with this number or a later one\n"
                "  event=TYPE        an event of this type from now on; guest.* fits many\n"
                "  console=/REGEX/   a line on con0, since this boot began or later\n"

@@ -196,19 +196,6 @@ void guest_post(struct guest *g, enum guest_event event)
     activate(g);
 }
 
-void guest_ask(struct guest *g, enum guest_event event, const char *by)
-{
-    static const char *const verbs[] = {
-        [GUEST_U_START] = "start",        [GUEST_U_STOP] = "stop",     [GUEST_U_KILL] = "kill",
-        [GUEST_U_PAUSE] = "pause",        [GUEST_U_RESUME] = "resume", [GUEST_U_REBOOT] = "reboot",
-        [GUEST_U_CLEAR] = "reset-failed",
-    };
-
-    if (g->id)
-        events_emit(g->umld, "guest.asked", g->def.name, "verb", verbs[event], "by", by, NULL);
-    guest_post(g, event);
-}
-
 void guest_expire(struct guest *g)
 {
     g->expired_in = g->state;

@@ -149,8 +149,6 @@ enum um_code guest_redefine(struct guest *g, struct guest_definition *def, struc
 void guest_remove(struct guest *g) um_nonnull(1);
 
 void guest_post(struct guest *g, enum guest_event event) um_nonnull(1);
-/* The same for a U_ event, with the event guest.asked. by: a uid, or words for what is no user. */
-void guest_ask(struct guest *g, enum guest_event event, const char *by) um_nonnull(1, 3);
 /* The time limit of the present state is over: means nothing once the state has changed. */
 void guest_expire(struct guest *g) um_nonnull(1);
 void guest_touch(struct guest *g) um_nonnull(1); /* a stored field changed */
@@ -342,6 +340,10 @@ void guest_waiters_end(struct guest *g) um_nonnull(1);
 void guest_waiters_drop(struct guest *g) um_nonnull(1);
 
 /* ---- guest_job.c ---- */
+/*
+ * guest_post() of a U_ event, with the event guest.asked. by: a uid, or words for what is no user.
+ */
+void guest_ask(struct guest *g, enum guest_event event, const char *by) um_nonnull(1, 3);
 /* A job for what wait is about; wait->job is set (0: it could not be recorded). */
 void guest_job_begin(struct guest *g, const char *kind, uid_t uid, struct guest_wait *wait)
     um_nonnull(1, 2, 4);

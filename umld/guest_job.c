@@ -1,7 +1,9 @@
 /*
- * Jobs of guests: a start or stop that somebody wants the outcome of. The job is a waiter that
- * outlives its client and, since goal and limit are stored, its daemon.
+ * What is asked of guests: that it was asked, and by whom, is an event; a start or stop is a job as
+ * well. The job is a waiter that outlives its client and, since goal and limit are stored, its
+ * daemon.
  */
+#include "umld/events.h"
 #include "umld/guest.h"
 #include "umld/jobs.h"
 #include "vmcore/base/clock.h"
@@ -19,6 +21,19 @@ static const struct {
     {"kernel", GOAL_KERNEL},
     {"stopped", GOAL_STOPPED},
 };
+
+void guest_ask(struct guest *g, enum guest_event event, const char *by)
+{
+    static const char *const verbs[] = {
+        [GUEST_U_START] = "start",        [GUEST_U_STOP] = "stop",     [GUEST_U_KILL] = "kill",
+        [GUEST_U_PAUSE] = "pause",        [GUEST_U_RESUME] = "resume", [GUEST_U_REBOOT] = "reboot",
+        [GUEST_U_CLEAR] = "reset-failed",
+    };
+
+    if (g->id)
+        events_emit(g->umld, "guest.asked", g->def.name, "verb", verbs[event], "by", by, NULL);
+    guest_post(g, event);
+}
 
 void guest_job_begin(struct guest *g, const char *kind, uid_t uid, struct guest_wait *wait)
 {
