@@ -43,20 +43,6 @@ class Limits(unittest.TestCase):
                 return directory
         raise AssertionError(f"{guest.name} has no group with {file}")
 
-    @staticmethod
-    def keep_trying(shell, condition):
-        """The shell gives a loop up at the first fork that is refused: it is told again, until the condition holds."""
-        told = time.monotonic()
-
-        def tried():
-            nonlocal told
-            if time.monotonic() - told > 0.5:
-                told = time.monotonic()
-                shell.send("sleep 1000 &\n")
-            return condition()
-
-        until(tried, what="refusals")
-
     def test_a_guest_that_needs_more_memory_is_killed_and_says_why(self):
         guest = self.guest("greedy", "mem=256M", "limit:memory=64M")
         with guest.shell() as shell:
@@ -86,7 +72,7 @@ class Limits(unittest.TestCase):
             until(lambda: number(group, "pids.current") > limit - 3, "the bomb at its limit")
             # The kernel says no, again and again: the count of that goes up, that of processes does not.
             refused = lambda: int(read(f"{group}/pids.events").split()[1])  # noqa: E731
-            self.keep_trying(shell, lambda: refused() > 10)
+            until(lambda: refused() > 10, "refusals")
             self.assertLessEqual(number(group, "pids.current"), limit)
             self.assertLessEqual(len(bomb.processes()), limit)
         with other.shell() as shell:
