@@ -1,7 +1,7 @@
-#include "umld/guest_ids.h"
 #include "umld/db.h"
 #include "umld/events.h"
 #include "umld/failpoint.h"
+#include "umld/guest_ids.h"
 #include "vmcore/base/clock.h"
 #include "vmcore/base/fd.h"
 #include "vmcore/base/log.h"

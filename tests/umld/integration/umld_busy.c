@@ -1,7 +1,7 @@
 /*
  * umld with a source of events: at SIGUSR1 it emits `busy.tick` and, each thousandth, `busy.rare`,
- * until there are UMLD_BUSY_EVENTS of all kinds; the data says the number once more. Everything else is
- * the real daemon. Arguments as umld's: --run-dir DIR --state-dir DIR.
+ * until there are UMLD_BUSY_EVENTS of all kinds; the data says the number once more. Everything
+ * else is the real daemon. Arguments as umld's: --run-dir DIR --state-dir DIR.
  */
 #include "umld/events.h"
 #include "umld/umld.h"
