@@ -75,6 +75,19 @@ enum um_code args_take_option(const struct option_row *first, const struct optio
     return check_value(ret, err);
 }
 
+static enum um_code check_globals(const struct cli *cli, const struct command *c,
+                                  struct um_error *err)
+{
+    const char *option = cli->has_revision && c->changes != CHANGES_GUEST   ? "if-revision"
+                         : cli->request_id && c->changes == CHANGES_NOTHING ? "request-id"
+                         : cli->dry_run && c->changes == CHANGES_NOTHING    ? "dry-run"
+                                                                            : NULL;
+
+    if (!option)
+        return UM_OK;
+    return um_fail(err, UM_E_USAGE, NULL, option, "--%s does not go with %s", option, c->name);
+}
+
 static enum um_code check_count(const struct args *a, struct um_error *err)
 {
     const struct command *c = a->command;
@@ -122,7 +135,10 @@ enum um_code args_parse(struct cli *cli, const struct command *command, int argc
             return um_fail(err, UM_E_USAGE, NULL, NULL, "more than %d options", ARGS_OPTIONS_MAX);
         ret->option[ret->option_count++] = o;
     }
-    return cli->help ? UM_OK : check_count(ret, err);
+    if (cli->help)
+        return UM_OK;
+    code = check_globals(cli, command, err);
+    return code ? code : check_count(ret, err);
 }
 
 bool args_flag(const struct args *a, const char *name)

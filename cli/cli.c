@@ -3,6 +3,7 @@
 #include "cli/args.h"
 #include "cli/daemon.h"
 #include "cli/text.h"
+#include "schemas/api_names.h"
 #include "vmcore/base/clock.h"
 #include "vmcore/base/str.h"
 
@@ -35,6 +36,15 @@ void cli_done(struct cli *cli)
     cli->client = NULL;
 }
 
+static enum um_code set_revision(struct cli *cli, const char *value, struct um_error *err)
+{
+    cli->has_revision = um_parse_int(value, 1, INT64_MAX, &cli->if_revision);
+    if (cli->has_revision)
+        return UM_OK;
+    return um_fail(err, UM_E_USAGE, NULL, "if-revision",
+                   "--if-revision must be a number from show, not \"%s\"", value);
+}
+
 enum um_code cli_set_global(struct cli *cli, const char *name, const char *value,
                             struct um_error *err)
 {
@@ -50,6 +60,12 @@ enum um_code cli_set_global(struct cli *cli, const char *name, const char *value
         cli->help = true;
     else if (strcmp(name, "version") == 0)
         cli->version = true;
+    else if (strcmp(name, "dry-run") == 0)
+        cli->dry_run = true;
+    else if (strcmp(name, "request-id") == 0)
+        cli->request_id = value;
+    else if (strcmp(name, "if-revision") == 0)
+        return set_revision(cli, value, err);
     else if (!args_duration(value, &cli->timeout_ms)) /* timeout */
         return um_fail(err, UM_E_USAGE, NULL, name,
                        "--timeout must be like 30, 500ms, 2m or 1h, not \"%s\"", value);
@@ -78,6 +94,40 @@ enum um_code cli_connect(struct cli *cli, struct um_error *err)
     return cli->client ? UM_OK : cli_connect_another(cli, &cli->client, err);
 }
 
+static const struct {
+    const char *method;
+    bool revision;
+} changing[] = {
+#define X(name, takes_revision) {name, takes_revision},
+    API_CHANGING(X)
+#undef X
+};
+
+enum um_code cli_send(struct cli *cli, struct client *client, const char *method, json_t *params,
+                      unsigned flags, int64_t deadline_ns, struct um_error *err)
+{
+    params = params ? params : json_object();
+    for (size_t i = 0; i < UM_ARRAY_LEN(changing); i++) {
+        if (strcmp(changing[i].method, method) != 0)
+            continue;
+        if (cli->request_id && !text_has(params, "requestId"))
+            json_object_set_new(params, "requestId", json_string(cli->request_id));
+        if (cli->has_revision && changing[i].revision)
+            json_object_set_new(params, "ifRevision", json_integer(cli->if_revision));
+        if (cli->dry_run)
+            json_object_set_new(params, "dryRun", json_true());
+    }
+    return client_send(client, method, params, flags, deadline_ns, err);
+}
+
+enum um_code cli_reconnect(struct cli *cli, struct um_error *err)
+{
+    client_free(cli->client);
+    cli->client = NULL;
+    return cli->socket ? client_connect(cli->socket, &cli->client, err)
+                       : daemon_connect(false, &cli->client, err);
+}
+
 enum um_code cli_call(struct cli *cli, const char *method, json_t *params, int64_t default_ms,
                       struct client_reply *ret)
 {
@@ -91,7 +141,7 @@ enum um_code cli_call(struct cli *cli, const char *method, json_t *params, int64
         return code;
     }
     deadline = cli_deadline(cli, default_ms);
-    code = client_send(cli->client, method, params, 0, deadline, &ret->error);
+    code = cli_send(cli, cli->client, method, params, 0, deadline, &ret->error);
     return code ? code : client_receive(cli->client, deadline, ret);
 }
 
@@ -105,6 +155,20 @@ int cli_ask(struct cli *cli, const char *method, json_t *params, int64_t default
         cli_print_json(ret->params);
     *ret_text = !cli->json;
     return 0;
+}
+
+bool cli_told_dry(const struct cli *cli, const json_t *reply, const char *fmt, ...)
+{
+    va_list ap;
+
+    if (!cli->dry_run)
+        return false;
+    printf("would %s", text_bool(reply, "changed", true) ? "" : "not have to ");
+    va_start(ap, fmt);
+    vprintf(fmt, ap);
+    va_end(ap);
+    putchar('\n');
+    return true;
 }
 
 static void print_message(struct cli *cli, const char *text)

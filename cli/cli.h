@@ -23,6 +23,12 @@ struct cli {
     bool help;
     bool version;
     int64_t timeout_ms; /* --timeout; 0: not given */
+    /* For the calls that change something, see cli_send(). */
+    const char *request_id; /* --request-id; NULL: none */
+    int64_t if_revision;    /* --if-revision, when has_revision */
+    bool has_revision;
+    bool dry_run;
+    bool several; /* the command is about more than one guest: name each */
     bool out_tty;
     bool progress_tty; /* stderr is a terminal that understands cursor movement */
     bool progress_shown;
@@ -47,9 +53,19 @@ int64_t cli_deadline(const struct cli *cli, int64_t default_ms) um_nonnull(1);
 
 /* Connect (starting a daemon if that is wanted); a second call gives the same connection. */
 enum um_code cli_connect(struct cli *cli, struct um_error *err) um_nonnull(1) um_check;
+/* The connection broke: a new one instead. Never starts a daemon. */
+enum um_code cli_reconnect(struct cli *cli, struct um_error *err) um_nonnull(1) um_check;
 /* A connection of its own, for an upgrade or beside a long call. */
 enum um_code cli_connect_another(struct cli *cli, struct client **ret, struct um_error *err)
     um_nonnull(1, 2) um_check;
+
+/*
+ * client_send() with what the global options add: requestId (unless there is one), ifRevision and
+ * dryRun, where the method takes them. params is stolen, may be NULL.
+ */
+enum um_code cli_send(struct cli *cli, struct client *client, const char *method, json_t *params,
+                      unsigned flags, int64_t deadline_ns, struct um_error *err)
+    um_nonnull(1, 2, 3) um_check;
 
 /* One call, one reply. params is stolen. Returns ret->error.code. */
 enum um_code cli_call(struct cli *cli, const char *method, json_t *params, int64_t default_ms,
@@ -62,6 +78,13 @@ enum um_code cli_call(struct cli *cli, const char *method, json_t *params, int64
  */
 int cli_ask(struct cli *cli, const char *method, json_t *params, int64_t default_ms,
             struct client_reply *ret, bool *ret_text) um_nonnull(1, 2, 5, 6) um_check;
+
+/*
+ * With --dry-run: tells what would be done (`would remove kernel x`) by the reply's `changed`.
+ * False: it is no dry run.
+ */
+bool cli_told_dry(const struct cli *cli, const json_t *reply, const char *fmt, ...) um_nonnull(1)
+    um_format(3, 4);
 
 /* Tell the user; return the exit status. */
 int cli_error(struct cli *cli, const struct um_error *err) um_nonnull(1, 2);

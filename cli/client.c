@@ -66,6 +66,17 @@ void client_free(struct client *c)
     free(c);
 }
 
+enum um_code client_too_late(struct um_error *err)
+{
+    um_fail(err, UM_E_TIMEOUT, NULL, NULL, "the daemon did not answer in time");
+    return um_hint(err, "what was asked for may still happen; --timeout waits longer");
+}
+
+int client_fd(const struct client *c)
+{
+    return c->fd;
+}
+
 static enum um_code wait_for(const struct client *c, short events, int64_t deadline_ns,
                              struct um_error *err)
 {
@@ -88,8 +99,7 @@ static enum um_code wait_for(const struct client *c, short events, int64_t deadl
         if (n < 0 && errno != EINTR)
             return um_fail_errno(err, errno, NULL, "cannot wait for the daemon");
     }
-    um_fail(err, UM_E_TIMEOUT, NULL, NULL, "the daemon did not answer in time");
-    return um_hint(err, "what was asked for may still happen; --timeout waits longer");
+    return client_too_late(err);
 }
 
 enum um_code client_send(struct client *c, const char *method, json_t *params, unsigned flags,
@@ -216,45 +226,58 @@ static enum um_code decode(const char *text, size_t len, struct client_reply *r)
     return r->error.code;
 }
 
-/* More bytes from the daemon into c->in. */
-static enum um_code read_some(struct client *c, int64_t deadline_ns, struct um_error *err)
+/* More bytes from the daemon into c->in. *ret_more: there were some; else, without an error, not
+ * yet. */
+static enum um_code read_some(struct client *c, bool *ret_more, struct um_error *err)
 {
     char data[READ_SIZE];
     ssize_t n = recv(c->fd, data, sizeof(data), MSG_DONTWAIT);
 
+    *ret_more = n > 0;
     if (n > 0) {
         if (!um_frame_feed(&c->in, data, (size_t)n))
             abort();
         return UM_OK;
     }
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return wait_for(c, POLLIN, deadline_ns, err);
+        return UM_OK;
     if (n < 0 && errno != ECONNRESET)
         return um_fail_errno(err, errno, NULL, "cannot read from the daemon");
     um_fail(err, UM_E_UNREACHABLE, NULL, NULL, "the daemon closed the connection");
     return um_hint(err, "it may be restarting; its log says more");
 }
 
-enum um_code client_receive(struct client *c, int64_t deadline_ns, struct client_reply *ret)
+bool client_try(struct client *c, struct client_reply *ret)
 {
-    enum um_code code = UM_OK;
     const char *text;
+    bool more = true;
     size_t len;
 
     client_reply_done(ret);
-    while (!code) {
+    while (more) {
         switch (um_frame_next(&c->in, &text, &len)) {
         case UM_FRAME_READY:
-            return decode(text, len, ret);
+            decode(text, len, ret);
+            return true;
         case UM_FRAME_TOO_LONG:
-            return um_fail(&ret->error, UM_E_INTERNAL, NULL, NULL,
-                           "the daemon's answer is longer than %d bytes", REPLY_MAX);
+            um_fail(&ret->error, UM_E_INTERNAL, NULL, NULL,
+                    "the daemon's answer is longer than %d bytes", REPLY_MAX);
+            return true;
         case UM_FRAME_NONE:
             break;
         }
-        code = read_some(c, deadline_ns, &ret->error);
+        if (read_some(c, &more, &ret->error))
+            return true;
     }
-    return code;
+    return false;
+}
+
+enum um_code client_receive(struct client *c, int64_t deadline_ns, struct client_reply *ret)
+{
+    while (!client_try(c, ret))
+        if (wait_for(c, POLLIN, deadline_ns, &ret->error))
+            break;
+    return ret->error.code;
 }
 
 int client_take(struct client *c, struct um_buf *ret_rest)

@@ -49,6 +49,15 @@ enum um_code client_receive(struct client *c, int64_t deadline_ns, struct client
     um_nonnull(1, 3);
 
 /*
+ * The same without waiting, for several clients at once: false when the next reply has not come as
+ * a whole. client_fd(): becomes readable when trying again is worth it.
+ */
+bool client_try(struct client *c, struct client_reply *ret) um_nonnull(1, 2) um_check;
+int client_fd(const struct client *c) um_nonnull(1);
+/* What is said when a deadline has passed. */
+enum um_code client_too_late(struct um_error *err) um_nonnull(1);
+
+/*
  * After a successful upgrade: the connection's descriptor (non-blocking) and the raw bytes that
  * came with the reply. The client is freed.
  */

@@ -81,13 +81,13 @@ static enum um_code build(const struct args *args, json_t **ret, struct um_error
     return code;
 }
 
-static void tell(const struct args *args, const json_t *reply)
+static void tell(const struct cli *cli, const json_t *reply)
 {
     const json_t *guest = json_object_get(reply, "guest");
     const json_t *definition = json_object_get(guest, "definition");
     const char *name = text_get(definition, "name", "?");
 
-    if (args_flag(args, "dry-run")) {
+    if (cli->dry_run) {
         printf("guest %s would be created:\n", name);
         show_definition(definition);
     } else {
@@ -112,18 +112,15 @@ static int run(struct cli *cli, const struct args *args)
     }
     params = json_pack("{s:o}", "definition", definition);
     text_set_cwd(params);
-    if (args_flag(args, "dry-run"))
-        json_object_set_new(params, "dryRun", json_true());
     status = cli_ask(cli, API_GUEST_CREATE, params, CLI_SHORT_MS, &reply, &text);
     if (text)
-        tell(args, reply.params);
+        tell(cli, reply.params);
     client_reply_done(&reply);
     return status;
 }
 
 static const struct option_row options[] = {
     {"file", 'f', "FILE", NULL, "read the definition from a JSON file (-: stdin)"},
-    {"dry-run", 'n', NULL, NULL, "check everything, create nothing"},
     {NULL, 0, NULL, NULL, NULL},
 };
 
@@ -144,6 +141,7 @@ const struct command command_create = {
                "Example:\n"
                "  umlctl create web mem=128M ubd0=web.cow,base.img restart=onFailure",
     .group = GROUP_GUESTS,
+    .changes = CHANGES_SOMETHING,
     .options = options,
     .max_words = -1,
     .tail = true,

@@ -49,19 +49,19 @@ const struct command command_image_list = {
     .run = run_list,
 };
 
-static void tell_build(const struct cli *cli, const json_t *reply)
+static void tell_build(const struct cli *cli, const char *name, const json_t *reply)
 {
     const json_t *image = json_object_get(reply, "image");
 
     if (cli->json)
         cli_print_json(reply);
-    else
+    else if (!cli_told_dry(cli, reply, "build image %s", name))
         printf("%s: %s%s%s\n", text_get(image, "name", "image"),
                text_bool(reply, "changed", true) ? "built" : "exists already",
                text_has(image, "path") ? ", " : "", text_get(image, "path", ""));
 }
 
-static int build(struct cli *cli, json_t *params)
+static int build(struct cli *cli, const char *name, json_t *params)
 {
     struct client_reply reply = CLIENT_REPLY_INIT;
     bool more = cli->progress_tty && !cli->json;
@@ -76,8 +76,8 @@ static int build(struct cli *cli, json_t *params)
     }
     cli_progress(cli, "building ...");
     deadline = cli_deadline(cli, BUILD_MS);
-    code = client_send(cli->client, API_IMAGE_BUILD, params, more ? CLIENT_MORE : 0, deadline,
-                       &reply.error);
+    code = cli_send(cli, cli->client, API_IMAGE_BUILD, params, more ? CLIENT_MORE : 0, deadline,
+                    &reply.error);
     while (!code) {
         code = client_receive(cli->client, deadline, &reply);
         if (code || !reply.continues)
@@ -88,26 +88,26 @@ static int build(struct cli *cli, json_t *params)
     if (code)
         status = cli_reply_error(cli, &reply);
     else
-        tell_build(cli, reply.params);
+        tell_build(cli, name, reply.params);
     client_reply_done(&reply);
     return status;
 }
 
 static int run_build(struct cli *cli, const struct args *args)
 {
-    const char *size = args_value(args, "size");
+    const char *size = args_value(args, "size"), *name = args_value(args, "name");
     json_t *params;
     uint64_t bytes;
 
     if (size && (!um_parse_size(size, &bytes) || bytes > INT64_MAX))
         return cli_usage(cli, args, "--size must be like 64M, not \"%s\"", size);
     params = json_pack("{s:s}", "kind", args->word[0]);
-    text_set(params, "name", args_value(args, "name"));
+    text_set(params, "name", name);
     if (size)
         json_object_set_new(params, "bytes", json_integer((json_int_t)bytes));
     if (args_flag(args, "replace"))
         json_object_set_new(params, "replace", json_true());
-    return build(cli, params);
+    return build(cli, name ? name : args->word[0], params);
 }
 
 static const struct option_row build_options[] = {
@@ -125,6 +125,7 @@ const struct command command_image_build = {
     .options = build_options,
     .min_words = 1,
     .max_words = 1,
+    .changes = CHANGES_SOMETHING,
     .run = run_build,
 };
 
@@ -135,7 +136,7 @@ static int run_rm(struct cli *cli, const struct args *args)
     int status;
 
     status = cli_ask(cli, API_IMAGE_REMOVE, text_named(args->word[0]), CLI_SHORT_MS, &reply, &text);
-    if (text)
+    if (text && !cli_told_dry(cli, reply.params, "remove image %s", args->word[0]))
         printf("%s: %s\n", args->word[0],
                text_bool(reply.params, "changed", true) ? "removed" : "was not there");
     client_reply_done(&reply);
@@ -150,5 +151,6 @@ const struct command command_image_rm = {
     .group = GROUP_HOST,
     .min_words = 1,
     .max_words = 1,
+    .changes = CHANGES_SOMETHING,
     .run = run_rm,
 };

@@ -101,7 +101,7 @@ static int run_probe(struct cli *cli, const struct args *args)
         cli_ask(cli, API_KERNEL_PROBE, json_pack("{s:s}", "kernel", path ? path : args->word[0]),
                 PROBE_MS, &reply, &text);
     cli_progress_clear(cli);
-    if (text)
+    if (text && !cli_told_dry(cli, reply.params, "probe kernel %s", args->word[0]))
         print_kernel(json_object_get(reply.params, "kernel"));
     client_reply_done(&reply);
     return status;
@@ -115,6 +115,7 @@ const struct command command_kernel_probe = {
     .words = WORDS_FILE,
     .min_words = 1,
     .max_words = 1,
+    .changes = CHANGES_SOMETHING,
     .run = run_probe,
 };
 
@@ -130,7 +131,7 @@ static int run_add(struct cli *cli, const struct args *args)
     cli_progress(cli, "probing %s ...", args->word[0]);
     status = cli_ask(cli, API_KERNEL_ADD, params, PROBE_MS, &reply, &text);
     cli_progress_clear(cli);
-    if (text)
+    if (text && !cli_told_dry(cli, reply.params, "register kernel %s", args->word[0]))
         print_kernel(json_object_get(reply.params, "kernel"));
     client_reply_done(&reply);
     return status;
@@ -150,6 +151,7 @@ const struct command command_kernel_add = {
     .options = add_options,
     .min_words = 1,
     .max_words = 2,
+    .changes = CHANGES_SOMETHING,
     .run = run_add,
 };
 
@@ -161,7 +163,7 @@ static int run_rm(struct cli *cli, const struct args *args)
 
     status =
         cli_ask(cli, API_KERNEL_REMOVE, text_named(args->word[0]), CLI_SHORT_MS, &reply, &text);
-    if (text)
+    if (text && !cli_told_dry(cli, reply.params, "forget kernel %s", args->word[0]))
         printf("%s: %s\n", args->word[0],
                text_bool(reply.params, "changed", true) ? "removed" : "was not there");
     client_reply_done(&reply);
@@ -176,5 +178,6 @@ const struct command command_kernel_rm = {
     .group = GROUP_HOST,
     .min_words = 1,
     .max_words = 1,
+    .changes = CHANGES_SOMETHING,
     .run = run_rm,
 };

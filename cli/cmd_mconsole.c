@@ -1,6 +1,6 @@
-#include "cli/args.h"
-#include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/mconsole_verb.h"
+#include "cli/select.h"
 #include "cli/text.h"
 #include "mconsole/shell.h"
 #include "schemas/api_names.h"
@@ -203,6 +203,33 @@ static char *joined(const struct args *args)
     return um_buf_take(&line);
 }
 
+static void fill(const struct cli *cli, const struct args *args, json_t *params)
+{
+    um_autostr line = joined(args);
+
+    mconsole_verb_fill(cli, line ? line : "", params);
+    if (args_flag(args, "force"))
+        json_object_set_new(params, "force", json_true());
+}
+
+/* One command as it is: what is the shell's own has no meaning here. */
+static int tell_several(struct cli *cli, const struct args *args)
+{
+    static const struct targets_verb verb = {
+        .method = API_GUEST_MCONSOLE,
+        .doing = "asking",
+        .one_word = true,
+        .default_ms = CLI_SHORT_MS,
+        .fill = fill,
+        .refused = mconsole_verb_refused,
+        .tell = mconsole_verb_tell,
+    };
+
+    if (args->count == 1 && args->tail_count == 0)
+        return cli_usage(cli, args, "the shell speaks to one guest: name one, or give a command");
+    return targets_run(cli, args, &verb);
+}
+
 static int run(struct cli *cli, const struct args *args)
 {
     struct front front = {
@@ -220,6 +247,10 @@ static int run(struct cli *cli, const struct args *args)
     };
     int status;
 
+    if (!select_is_plain(args, 1)) {
+        free(front.guest);
+        return tell_several(cli, args);
+    }
     if (!front.guest)
         abort();
     if (args->count == 1 && args->tail_count == 0) {
@@ -236,6 +267,7 @@ static int run(struct cli *cli, const struct args *args)
 
 static const struct option_row options[] = {
     {"force", 0, NULL, NULL, "allow commands known to kill or hang guests"},
+    SELECT_ONE_OPTIONS,
     {NULL, 0, NULL, NULL, NULL},
 };
 
@@ -248,6 +280,7 @@ const struct command command_mconsole = {
                "log -f FILE, quit. ^C gives up the line, ^D leaves. When standard input is no\n"
                "terminal, lines are read from it until its end or quit; the exit status is that\n"
                "of the last one.\n"
+               "One command may go to several guests: names and patterns joined by commas.\n"
                "A command with options goes behind --: umlctl mconsole web -- log -f FILE",
     .group = GROUP_DEVICES,
     .words = WORDS_GUEST,

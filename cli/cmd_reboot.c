@@ -1,4 +1,5 @@
 #include "cli/commands.h"
+#include "cli/select.h"
 #include "cli/targets.h"
 #include "schemas/api_names.h"
 
@@ -12,6 +13,7 @@ static int run(struct cli *cli, const struct args *args)
     static const struct targets_verb verb = {
         .method = API_GUEST_REBOOT,
         .doing = "rebooting",
+        .would = "reboot",
         .default_ms = CLI_START_MS,
         .fill = fill,
         .tell = targets_tell_state,
@@ -20,13 +22,19 @@ static int run(struct cli *cli, const struct args *args)
     return targets_run(cli, args, &verb);
 }
 
+static const struct option_row options[] = {
+    SELECT_OPTIONS,
+    {NULL, 0, NULL, NULL, NULL},
+};
+
 const struct command command_reboot = {
     .name = "reboot",
     .usage = "GUEST ...",
     .summary = "Reboot guests in place and wait for their kernels",
     .group = GROUP_GUESTS,
     .words = WORDS_GUESTS,
-    .min_words = 1,
+    .changes = CHANGES_GUEST,
+    .options = options,
     .max_words = -1,
     .run = run,
 };

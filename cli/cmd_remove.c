@@ -1,4 +1,5 @@
 #include "cli/commands.h"
+#include "cli/select.h"
 #include "cli/targets.h"
 #include "cli/text.h"
 #include "schemas/api_names.h"
@@ -11,7 +12,7 @@ static void fill(const struct cli *cli, const struct args *args, json_t *params)
         json_object_set_new(params, "force", json_true());
 }
 
-static void tell(const char *name, const json_t *reply)
+static void tell(um_unused struct cli *cli, const char *name, const json_t *reply)
 {
     printf("%s: %s\n", name, text_bool(reply, "changed", true) ? "removed" : "was not there");
 }
@@ -21,6 +22,7 @@ static int run(struct cli *cli, const struct args *args)
     static const struct targets_verb verb = {
         .method = API_GUEST_REMOVE,
         .doing = "removing",
+        .would = "remove",
         .default_ms = CLI_STOP_MS,
         .fill = fill,
         .tell = tell,
@@ -31,6 +33,7 @@ static int run(struct cli *cli, const struct args *args)
 
 static const struct option_row options[] = {
     {"force", 'f', NULL, NULL, "kill it first if it runs"},
+    SELECT_OPTIONS,
     {NULL, 0, NULL, NULL, NULL},
 };
 
@@ -41,8 +44,8 @@ const struct command command_remove = {
     .summary = "Remove guests: definition and logs, not their disks",
     .group = GROUP_GUESTS,
     .words = WORDS_GUESTS,
+    .changes = CHANGES_GUEST,
     .options = options,
-    .min_words = 1,
     .max_words = -1,
     .run = run,
 };

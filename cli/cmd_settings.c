@@ -43,7 +43,7 @@ static int set(struct cli *cli, const char *word, const char *equals)
         cli_ask(cli, API_SERVER_SET,
                 json_pack("{s:s%,s:s}", "name", word, (size_t)(equals - word), "value", equals + 1),
                 CLI_SHORT_MS, &reply, &text);
-    if (text)
+    if (text && !cli_told_dry(cli, reply.params, "set %s", word))
         printf("%s%s\n", word, text_bool(reply.params, "changed", true) ? "" : " already");
     client_reply_done(&reply);
     return status;
@@ -62,6 +62,7 @@ const struct command command_settings = {
     .usage = "[NAME | NAME=VALUE]",
     .summary = "Show or change the daemon's settings",
     .group = GROUP_HOST,
+    .changes = CHANGES_SOMETHING,
     .max_words = 1,
     .run = run,
 };

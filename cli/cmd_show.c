@@ -1,7 +1,7 @@
-#include "cli/args.h"
-#include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/select.h"
 #include "cli/show.h"
+#include "cli/targets.h"
 #include "cli/text.h"
 #include "schemas/api_names.h"
 #include "vmcore/base/clock.h"
@@ -186,28 +186,38 @@ static void show_terminals(struct cli *cli, const char *name)
     client_reply_done(&reply);
 }
 
+static void tell(struct cli *cli, const char *name, const json_t *reply)
+{
+    show_guest(json_object_get(reply, "guest"));
+    show_terminals(cli, name);
+    if (cli->several)
+        putchar('\n');
+}
+
 static int run(struct cli *cli, const struct args *args)
 {
-    struct client_reply reply = CLIENT_REPLY_INIT;
-    bool text;
-    int status;
+    static const struct targets_verb verb = {
+        .method = API_GUEST_GET,
+        .doing = "asking",
+        .default_ms = CLI_SHORT_MS,
+        .tell = tell,
+    };
 
-    status = cli_ask(cli, API_GUEST_GET, text_named(args->word[0]), CLI_SHORT_MS, &reply, &text);
-    if (text) {
-        show_guest(json_object_get(reply.params, "guest"));
-        show_terminals(cli, args->word[0]);
-    }
-    client_reply_done(&reply);
-    return status;
+    return targets_run(cli, args, &verb);
 }
+
+static const struct option_row options[] = {
+    SELECT_OPTIONS,
+    {NULL, 0, NULL, NULL, NULL},
+};
 
 const struct command command_show = {
     .name = "show",
-    .usage = "GUEST",
-    .summary = "Show a guest's definition and what it does now",
+    .usage = "GUEST ...",
+    .summary = "Show guests' definitions and what they do now",
     .group = GROUP_GUESTS,
-    .words = WORDS_GUEST,
-    .min_words = 1,
-    .max_words = 1,
+    .words = WORDS_GUESTS,
+    .options = options,
+    .max_words = -1,
     .run = run,
 };

@@ -19,10 +19,10 @@ static int run(struct cli *cli, const struct args *args)
     }
     status = cli_ask(cli, API_SERVER_SHUTDOWN, NULL, CLI_SHORT_MS, &reply, &text);
     /* It hangs up when it serves nobody any more: the next umlctl finds it gone, not going. */
-    if (status == 0 &&
+    if (status == 0 && !cli->dry_run &&
         client_receive(cli->client, cli_deadline(cli, CLI_SHORT_MS), &reply) == UM_E_TIMEOUT)
         status = cli_reply_error(cli, &reply);
-    if (status == 0 && text)
+    if (status == 0 && text && !cli_told_dry(cli, reply.params, "end umld; guests go on"))
         puts("umld has ended; guests go on");
     client_reply_done(&reply);
     return status;
@@ -33,5 +33,6 @@ const struct command command_shutdown = {
     .usage = "",
     .summary = "End the daemon; guests go on",
     .group = GROUP_HOST,
+    .changes = CHANGES_SOMETHING,
     .run = run,
 };

@@ -1,5 +1,6 @@
 #include "cli/attach.h"
 #include "cli/commands.h"
+#include "cli/select.h"
 #include "cli/targets.h"
 #include "cli/text.h"
 #include "schemas/api_names.h"
@@ -19,7 +20,7 @@ static void fill(const struct cli *cli, const struct args *args, json_t *params)
         json_object_set_new(params, "timeoutMs", json_integer(cli_timeout_ms(cli, CLI_START_MS)));
 }
 
-static void tell(const char *name, const json_t *reply)
+static void tell(um_unused struct cli *cli, const char *name, const json_t *reply)
 {
     printf("%s: %s%s%s\n", name, text_bool(reply, "changed", true) ? "" : "already ",
            text_get(reply, "state", "started"), text_bool(reply, "ready", false) ? ", ready" : "");
@@ -30,25 +31,28 @@ static int run(struct cli *cli, const struct args *args)
     static const struct targets_verb verb = {
         .method = API_GUEST_START,
         .doing = "starting",
+        .would = "start",
         .progress = true,
         .default_ms = CLI_START_MS,
         .fill = fill,
         .tell = tell,
     };
-    struct attach attach = {.guest = args->word[0], .back = -1};
+    struct attach attach = {.back = -1};
     int status;
 
-    if (args_flag(args, "console") && args->count > 1)
+    if (args_flag(args, "console") && (!select_is_plain(args, args->count) || cli->dry_run))
         return cli_usage(cli, args, "--console works with one guest at a time");
     status = targets_run(cli, args, &verb);
     if (status || !args_flag(args, "console"))
         return status;
+    attach.guest = args->word[0];
     return attach_when_booting(cli, &attach);
 }
 
 static const struct option_row options[] = {
     {"wait", 'w', "STATE", "kernel|ready|none", "what to wait for (default ready)"},
     {"console", 'c', NULL, NULL, "attach to the console and watch it boot"},
+    SELECT_OPTIONS,
     {NULL, 0, NULL, NULL, NULL},
 };
 
@@ -60,8 +64,8 @@ const struct command command_start = {
                "after 120 seconds; the guest goes on booting then.",
     .group = GROUP_GUESTS,
     .words = WORDS_GUESTS,
+    .changes = CHANGES_GUEST,
     .options = options,
-    .min_words = 1,
     .max_words = -1,
     .run = run,
 };

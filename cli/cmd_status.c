@@ -1,15 +1,16 @@
-#include "cli/args.h"
-#include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/select.h"
 #include "cli/show.h"
+#include "cli/targets.h"
 #include "cli/text.h"
 #include "schemas/api_names.h"
 #include "vmcore/base/str.h"
 
 #include <stdio.h>
 
-static void print_guest(const json_t *guest)
+static void tell(um_unused struct cli *cli, um_unused const char *name, const json_t *reply)
 {
+    const json_t *guest = json_object_get(reply, "guest");
     const json_t *runtime = json_object_get(guest, "runtime");
     int64_t uptime = show_uptime(runtime);
     const char *says = text_get(runtime, "status", "");
@@ -39,26 +40,37 @@ static void print_daemon(const json_t *s)
 
 static int run(struct cli *cli, const struct args *args)
 {
+    static const struct targets_verb verb = {
+        .method = API_GUEST_GET,
+        .doing = "asking",
+        .default_ms = CLI_SHORT_MS,
+        .tell = tell,
+    };
     struct client_reply reply = CLIENT_REPLY_INIT;
-    bool one = args->count > 0, text;
+    bool text;
     int status;
 
-    status = cli_ask(cli, one ? API_GUEST_GET : API_SERVER_STATUS,
-                     one ? text_named(args->word[0]) : NULL, CLI_SHORT_MS, &reply, &text);
-    if (text && one)
-        print_guest(json_object_get(reply.params, "guest"));
-    else if (text)
+    if (select_given(args))
+        return targets_run(cli, args, &verb);
+    status = cli_ask(cli, API_SERVER_STATUS, NULL, CLI_SHORT_MS, &reply, &text);
+    if (text)
         print_daemon(reply.params);
     client_reply_done(&reply);
     return status;
 }
 
+static const struct option_row options[] = {
+    SELECT_OPTIONS,
+    {NULL, 0, NULL, NULL, NULL},
+};
+
 const struct command command_status = {
     .name = "status",
-    .usage = "[GUEST]",
-    .summary = "Show in one line how a guest is, or how the daemon is",
+    .usage = "[GUEST ...]",
+    .summary = "Show in one line how guests are, or how the daemon is",
     .group = GROUP_GUESTS,
-    .words = WORDS_GUEST,
-    .max_words = 1,
+    .words = WORDS_GUESTS,
+    .options = options,
+    .max_words = -1,
     .run = run,
 };

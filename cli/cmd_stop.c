@@ -1,4 +1,5 @@
 #include "cli/commands.h"
+#include "cli/select.h"
 #include "cli/targets.h"
 #include "schemas/api_names.h"
 
@@ -14,6 +15,7 @@ static int run(struct cli *cli, const struct args *args)
     static const struct targets_verb verb = {
         .method = API_GUEST_STOP,
         .doing = "stopping",
+        .would = "stop",
         .default_ms = CLI_STOP_MS,
         .fill = fill,
         .tell = targets_tell_state,
@@ -24,6 +26,7 @@ static int run(struct cli *cli, const struct args *args)
 
 static const struct option_row options[] = {
     {"force", 'f', NULL, NULL, "kill at once instead of asking the guest to shut down"},
+    SELECT_OPTIONS,
     {NULL, 0, NULL, NULL, NULL},
 };
 
@@ -35,8 +38,8 @@ const struct command command_stop = {
                "step has its own time limit. A guest that is down already counts as stopped.",
     .group = GROUP_GUESTS,
     .words = WORDS_GUESTS,
+    .changes = CHANGES_GUEST,
     .options = options,
-    .min_words = 1,
     .max_words = -1,
     .run = run,
 };

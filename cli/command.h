@@ -34,6 +34,9 @@ enum command_group {
 /* What a command's words are, for shell completion. */
 enum command_words { WORDS_OTHER, WORDS_GUEST, WORDS_GUESTS, WORDS_FILE, WORDS_COMMAND };
 
+/* What it changes: whether --request-id and --dry-run go with it, and --if-revision. */
+enum command_changes { CHANGES_NOTHING, CHANGES_SOMETHING, CHANGES_GUEST };
+
 struct command {
     const char *name;    /* one word, or noun and verb: `kernel list` */
     const char *alias;   /* another name, or NULL */
@@ -42,6 +45,7 @@ struct command {
     const char *details; /* paragraphs for `help COMMAND` and the man page, or NULL */
     enum command_group group;
     enum command_words words;
+    enum command_changes changes;
     const struct option_row *options; /* NULL: none */
     int min_words;
     int max_words; /* -1: any number */

@@ -12,6 +12,7 @@
     X(list)                                                                                        \
     X(show)                                                                                        \
     X(status)                                                                                      \
+    X(explain)                                                                                     \
     X(start)                                                                                       \
     X(stop)                                                                                        \
     X(reboot)                                                                                      \
@@ -24,6 +25,8 @@
     X(run)                                                                                         \
     X(config)                                                                                      \
     X(mconsole)                                                                                    \
+    X(sysrq)                                                                                       \
+    X(cad)                                                                                         \
     X(console)                                                                                     \
     X(logs)                                                                                        \
     X(kernel_list)                                                                                 \
@@ -37,6 +40,7 @@
     X(job_list)                                                                                    \
     X(job_show)                                                                                    \
     X(job_cancel)                                                                                  \
+    X(job_wait)                                                                                    \
     X(metrics)                                                                                     \
     X(doctor)                                                                                      \
     X(settings)                                                                                    \

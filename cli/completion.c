@@ -41,6 +41,19 @@ static void put_option_names(const struct option_row *rows)
         printf("--%s ", rows->name);
 }
 
+/* The word behind one of these is no command. */
+static void put_options_with_values(void)
+{
+    const char *before = "        ";
+
+    for (const struct option_row *o = command_global_options; o->name; o++) {
+        if (o->value)
+            printf("%s--%s", before, o->name);
+        before = o->value ? "|" : before;
+    }
+    puts(") i=$((i + 1)) ;;");
+}
+
 static void put_case(const struct command *c)
 {
     static const char *const kinds[] = {
@@ -92,9 +105,9 @@ int help_dump_completion(void)
     put_option_names(command_global_options);
     puts("\"\n"
          "    while [ \"$i\" -lt \"$COMP_CWORD\" ]; do\n"
-         "        case ${COMP_WORDS[i]} in\n"
-         "        --socket|--timeout) i=$((i + 1)) ;;\n"
-         "        -*) ;;\n"
+         "        case ${COMP_WORDS[i]} in");
+    put_options_with_values();
+    puts("        -*) ;;\n"
          "        *) if [ -z \"$first\" ]; then first=${COMP_WORDS[i]}; at=$i\n"
          "           elif [ -z \"$second\" ]; then second=${COMP_WORDS[i]}; fi ;;\n"
          "        esac\n"

@@ -1,6 +1,6 @@
 /*
  * One verb on several guests at once: each on its own connection, so that ten starts take as long
- * as the slowest, reported in the order they were named.
+ * as the slowest and one that hangs holds up no other; reported in the order they were named.
  */
 #ifndef CLI_TARGETS_H
 #define CLI_TARGETS_H
@@ -11,22 +11,28 @@
 struct targets_verb {
     const char *method;
     const char *doing; /* for progress: `starting` */
+    const char *would; /* for --dry-run: `start`; NULL: the method changes nothing */
     bool progress;     /* the method gives a reply for each state with `more` */
+    bool one_word;     /* the first word names the guests, else all words do */
     int64_t default_ms;
     /* Parameters beside the name. May be NULL. */
     void (*fill)(const struct cli *cli, const struct args *args, json_t *params);
-    /* One line for the user about a success. */
-    void (*tell)(const char *name, const json_t *reply);
+    /* Is a reply a failure after all? Then *err says why. May be NULL. */
+    bool (*refused)(const json_t *reply, struct um_error *err);
+    /* What the user is told about a success. */
+    void (*tell)(struct cli *cli, const char *name, const json_t *reply);
 };
 
 /*
- * Exit status: 0, or that of the failures if none succeeded and all failed alike, 15 when some
- * succeeded, else 1.
+ * The guests are those select.h finds in args, the command has its options. Each has its own time
+ * limit, from when it is asked. With --json there is a line for each: the reply, or error and
+ * parameters; with `name` first when there can be several. Exit status: 0, or that of the failures
+ * if none succeeded and all failed alike, 15 when some succeeded, else 1.
  */
 int targets_run(struct cli *cli, const struct args *args, const struct targets_verb *verb)
     um_nonnull(1, 2, 3) um_check;
 
 /* tell for verbs replying (changed, state): `web: stopped` or `web: already stopped`. */
-void targets_tell_state(const char *name, const json_t *reply) um_nonnull(1, 2);
+void targets_tell_state(struct cli *cli, const char *name, const json_t *reply) um_nonnull(1, 2);
 
 #endif

@@ -26,9 +26,9 @@ struct mconsole_endpoint {
 /*
  * Bind `<dir>/<prefix><number>` and connect to target. The kernel answers to that name: it has mode
  * 0600 if target is our own user's, else 0666, and dir has to keep others away. The part of target
- * below dir is resolved without symlinks. dir NULL: a kernel that somebody started by hand, in our network
- * namespace: the address is an abstract one that the host picks (unix(7): autobind), so nothing is
- * left behind anywhere, and target, the caller's own choice, may lead through symlinks.
+ * below dir is resolved without symlinks. dir NULL: a kernel that somebody started by hand, in our
+ * network namespace: the address is an abstract one that the host picks (unix(7): autobind), so
+ * nothing is left behind anywhere, and target, the caller's own choice, may lead through symlinks.
  * UM_E_NOT_RUNNING: there is no live socket there. On failure nothing stays open.
  */
 enum um_code mconsole_endpoint_open(struct mconsole_endpoint *e, const char *dir,

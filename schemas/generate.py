@@ -191,6 +191,13 @@ def make_names_h(interfaces):
     out = NOTE + '#ifndef SCHEMAS_API_NAMES_H\n#define SCHEMAS_API_NAMES_H\n\n'
     for key, (interface, method) in rows(interfaces).items():
         out += f'#define API_{key.upper()} {c_string(f"{interface.name}.{method.name}")}\n'
+    out += '\n/* X(name, whether it takes ifRevision) for each method that changes something. */\n'
+    out += '#define API_CHANGING(X)'
+    for key, (_, method) in rows(interfaces).items():
+        if 'mutates' in method.flags:
+            revision = 'ifRevision' in (f.name for f in method.input.fields)
+            out += f' \\\n    X(API_{key.upper()}, {str(revision).lower()})'
+    out += '\n'
     return out + '\n#endif\n'
 
 

@@ -4,6 +4,10 @@ A method's annotations stand in the comment directly above it:
     # @role none|viewer|owner|admin      who may call it (required)
     # @mutates  @long  @upgrade          flags of its row
     # @check FIELD range MIN MAX | length MIN MAX | pattern name|path|device | enum WORD...
+    # @exempt PARAMETER REASON...         a @mutates method that cannot have it, and why
+A @mutates method is repeatable, can be tried, and does not run over another's change: it declares
+requestId: ?string (1 to 128 bytes) and dryRun: ?bool, and one about an existing guest (`name`, in
+io.umld.Guest and io.umld.Console) ifRevision: ?int.
 A type may have @check lines too; they hold wherever the type is used in a method's input.
 """
 
@@ -13,6 +17,8 @@ from dataclasses import dataclass, field
 ROLES = ('none', 'viewer', 'owner', 'admin')
 FLAGS = ('mutates', 'long', 'upgrade')
 PATTERNS = ('name', 'path', 'device')
+ABOUT_GUESTS = ('io.umld.Guest', 'io.umld.Console')
+REQUEST_ID_MAX = 128
 PRIMITIVES = ('bool', 'int', 'float', 'string', 'object')
 
 
@@ -193,7 +199,7 @@ class Parser:
         target.checks.append(check)
 
     def method_notes(self, line, notes, fields):
-        role, flags = None, []
+        role, flags, exempt = None, [], set()
         for n, words in notes:
             word, args = (words or [''])[0], words[1:]
             if word == 'check':
@@ -202,13 +208,37 @@ class Parser:
                 if role or len(args) != 1 or args[0] not in ROLES:
                     self.fail(n, f'@role must be given once, as one of {", ".join(ROLES)}')
                 role = args[0]
+            elif word == 'exempt':
+                if len(args) < 2:
+                    self.fail(n, '@exempt needs a parameter and the reason')
+                exempt.add(args[0])
             elif word in FLAGS and not args and word not in flags:
                 flags.append(word)
             else:
                 self.fail(n, f'unknown or repeated annotation @{" ".join(words)}')
         if not role:
             self.fail(line, 'method has no @role')
-        return role, flags
+        return role, flags, exempt
+
+    def check_mutates(self, interface, name, line, fields, exempt):
+        """What every changing method must be able to take; @exempt is for what it cannot."""
+        found = {f.name: f for f in fields}
+        wanted = {'requestId': 'string', 'dryRun': 'bool'}
+        about = found.get('name')
+        if interface.name in ABOUT_GUESTS and about and not about.type.nullable:
+            wanted['ifRevision'] = 'int'
+        for parameter in exempt:
+            if parameter not in wanted or parameter in found:
+                self.fail(line, f'@exempt {parameter}: {name} need not have it, or has it')
+        for parameter, kind in wanted.items():
+            f = found.get(parameter)
+            if parameter in exempt:
+                continue
+            if not f or f.type.kind != kind or not f.type.nullable:
+                self.fail(line, f'{name} changes something: it needs `{parameter}: ?{kind}`, '
+                                f'or `# @exempt {parameter} REASON`')
+            if parameter == 'requestId' and not f.checks:
+                f.checks.append(Check('length', f.line, 1, REQUEST_ID_MAX))
 
     # Members and types ---------------------------------------------------------------------------
 
@@ -224,7 +254,11 @@ class Parser:
         given = self.parse_struct()
         self.take('->')
         result = self.parse_struct()
-        role, flags = self.method_notes(line, notes, given.fields)
+        role, flags, exempt = self.method_notes(line, notes, given.fields)
+        if 'mutates' in flags:
+            self.check_mutates(interface, name, line, given.fields, exempt)
+        elif exempt:
+            self.fail(line, f'@exempt is for methods with @mutates, which {name} is not')
         interface.methods[name] = Method(name, given, result, role, flags, line)
 
     def parse_error(self, interface, name, line, notes):

@@ -46,6 +46,14 @@ uint64_t api_call_id(const struct api_call *call) um_nonnull(1);
 /* NULL when the call was answered or its client is gone. */
 struct api_call *api_call_find(struct api_server *server, uint64_t id) um_nonnull(1);
 uid_t api_call_uid(const struct api_call *call) um_nonnull(1);
+/*
+ * The call has dryRun: the handler refuses what it would refuse, replies as it would (`changed` as
+ * it would be, the rest as it is now) and changes, stores, emits and starts nothing. It waits for
+ * nothing but answers to its own questions.
+ */
+bool api_call_dry(const struct api_call *call) um_nonnull(1);
+/* The caller's role for this call, at least the method's. */
+enum api_role api_call_role(const struct api_call *call) um_nonnull(1);
 bool api_call_more(const struct api_call *call)
     um_nonnull(1); /* the client accepts several replies */
 
@@ -54,7 +62,8 @@ bool api_call_more(const struct api_call *call)
  * after-phase, and further answers to it are ignored.
  */
 void api_reply(struct api_call *call, json_t *params) um_nonnull(1);
-/* The same with params as the text of a JSON object; its memory is taken. For long replies. */
+/* The same with params as the text of a JSON object; its memory is taken. For long replies of
+ * methods that change nothing. */
 void api_reply_text(struct api_call *call, struct um_buf *params) um_nonnull(1, 2);
 
 /*

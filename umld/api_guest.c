@@ -3,8 +3,8 @@
  */
 #include "schemas/api_rows.h"
 #include "umld/api_params.h"
+#include "umld/guest.h"
 #include "umld/guest_ids.h"
-#include "umld/request.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +20,7 @@ struct guest *guest_of_call(struct umld *umld, struct api_call *call, const json
     char object[96];
 
     if (g)
-        return g;
+        return guest_revision_fits(g, call, params) ? g : NULL;
     snprintf(object, sizeof(object), "guest \"%.63s\"", name);
     um_fail(&err, UM_E_NOT_FOUND, object, "name", "there is no such guest");
     um_hint(&err, "see: umlctl list");
@@ -95,19 +95,12 @@ static void refuse_definition(struct api_call *call, const char *name, struct um
 void api_guest_create(struct umld *umld, struct api_call *call, const json_t *params)
 {
     const json_t *json = json_object_get(params, "definition");
-    const char *name = params_text(json, "name", NULL),
-               *id = params_text(params, "requestId", NULL);
+    const char *name = params_text(json, "name", NULL);
     struct guest_definition def = GUEST_DEFINITION_INIT;
     struct um_error errors[PROBLEMS_MAX];
     size_t count = 0;
-    json_t *reply;
     struct guest *g = NULL;
-    char *subject = json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS);
 
-    if (subject && request_repeated(umld, call, id, "Guest.Create", subject)) {
-        free(subject);
-        return;
-    }
     if (!um_name_valid(name)) {
         um_fail(&errors[count++], UM_E_INVALID, "definition", "name", "\"%.80s\" is no guest name",
                 name);
@@ -124,21 +117,17 @@ void api_guest_create(struct umld *umld, struct api_call *call, const json_t *pa
         guest_definition_check_files(&def, guest_ids_any(umld), errors, PROBLEMS_MAX, &count);
         if (count) {
             refuse_definition(call, name, errors, count);
-        } else if (params_flag(params, "dryRun") && !guest_find(umld, def.name)) {
+        } else if (api_call_dry(call) && !guest_find(umld, def.name)) {
             /* As it would be: a guest that is nowhere. */
             struct guest would = {.def = def, .wait_status = -1, .cpu = -1, .asked = ""};
 
-            api_reply(call, json_pack("{s:o,s:b}", "guest", guest_json(&would), "changed", 0));
+            api_reply(call, json_pack("{s:o,s:b}", "guest", guest_json(&would), "changed", 1));
         } else if (guest_create(umld, &def, &g, &errors[0])) {
             api_reply_error(call, &errors[0]);
         } else {
-            reply = json_pack("{s:o,s:b}", "guest", guest_json(g), "changed", 1);
-            if (id && subject)
-                request_remember(umld, api_call_uid(call), id, "Guest.Create", subject, reply);
-            api_reply(call, reply);
+            api_reply(call, json_pack("{s:o,s:b}", "guest", guest_json(g), "changed", 1));
         }
     }
-    free(subject);
     guest_definition_done(&def);
 }
 
@@ -180,10 +169,11 @@ void api_guest_update(struct umld *umld, struct api_call *call, const json_t *pa
     struct guest *g = guest_of_call(umld, call, params);
     struct guest_definition def = GUEST_DEFINITION_INIT;
     struct um_error errors[PROBLEMS_MAX];
+    struct guest would;
     size_t count;
     bool changed;
 
-    if (!g || !guest_revision_fits(g, call, params))
+    if (!g)
         return;
     if (!guest_definition_copy(&g->def, &def)) {
         um_fail(&errors[0], UM_E_NO_RESOURCES, g->def.name, NULL, "out of memory");
@@ -192,12 +182,17 @@ void api_guest_update(struct umld *umld, struct api_call *call, const json_t *pa
     }
     count = apply_changes(umld, &def, params, errors);
     changed = !count && !same_definition(&def, &g->def);
-    if (changed && !params_flag(params, "dryRun") && guest_redefine(g, &def, &errors[0]))
+    if (changed && !api_call_dry(call) && guest_redefine(g, &def, &errors[0]))
         count = 1;
+    would = *g;
+    if (changed && api_call_dry(call)) {
+        would.def = def;
+        would.revision++;
+    }
     if (count)
         refuse_definition(call, g->def.name, errors, count);
     else
-        api_reply(call, json_pack("{s:o,s:b}", "guest", guest_json(g), "changed", changed));
+        api_reply(call, json_pack("{s:o,s:b}", "guest", guest_json(&would), "changed", changed));
     guest_definition_done(&def);
 }
 

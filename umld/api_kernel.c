@@ -57,6 +57,16 @@ static void probe_for_call(struct umld *umld, struct api_call *call, struct kern
     kernels_probe(umld, e, probe_answer, p);
 }
 
+/* dryRun: what is known of it now; nothing is, before its first probe. */
+static void probe_dry(struct api_call *call, const struct kernel_entry *e, bool with_changed)
+{
+    json_t *reply = json_pack("{s:o*}", "kernel", e ? kernel_json(e) : NULL);
+
+    if (with_changed)
+        json_object_set_new(reply, "changed", json_boolean(!e));
+    api_reply(call, reply);
+}
+
 void api_kernel_probe(struct umld *umld, struct api_call *call, const json_t *params)
 {
     const char *kernel = json_string_value(json_object_get(params, "kernel"));
@@ -64,9 +74,14 @@ void api_kernel_probe(struct umld *umld, struct api_call *call, const json_t *pa
     bool known = e != NULL;
     struct um_error err;
 
-    if (!e && kernel[0] == '/')
+    if (api_call_dry(call) &&
+        (e || (kernel[0] == '/' && !kernels_may_add(umld->kernels, kernel, NULL, &e, &err)))) {
+        probe_dry(call, e, false);
+        return;
+    }
+    if (!e && kernel[0] == '/' && !api_call_dry(call))
         e = kernels_add(umld->kernels, kernel, NULL, &err);
-    else if (!e) {
+    else if (!e && kernel[0] != '/') {
         um_fail(&err, UM_E_NOT_FOUND, kernel, "kernel", "no kernel of this name is registered");
         um_hint(&err, "see umlctl kernel list");
     }
@@ -91,6 +106,13 @@ void api_kernel_add(struct umld *umld, struct api_call *call, const json_t *para
         return;
     }
     kernel_elf_done(&elf);
+    if (api_call_dry(call)) {
+        if (kernels_may_add(umld->kernels, path, name, &e, &err))
+            api_reply_error(call, &err);
+        else
+            probe_dry(call, e, true);
+        return;
+    }
     e = kernels_add(umld->kernels, path, name, &err);
     if (e)
         probe_for_call(umld, call, e, true, !known);
@@ -109,7 +131,7 @@ void api_kernel_remove(struct umld *umld, struct api_call *call, const json_t *p
         api_reply_error(call, &err);
         return;
     }
-    if (e)
+    if (e && !api_call_dry(call))
         kernels_forget(umld->kernels, e);
     api_reply(call, json_pack("{s:b}", "changed", e != NULL));
 }

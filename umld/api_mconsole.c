@@ -94,6 +94,21 @@ static void send_line(struct mconsole_call *c, enum mconsole_verb verb, const ch
     done(c, &err);
 }
 
+/* dryRun: text is the command as it would be sent. */
+static void would_send(struct mconsole_call *c, struct api_call *call)
+{
+    const struct guest *g = guest_by_id(c->umld, c->guest);
+    struct um_error err;
+
+    if (g && guest_state_info(g->state)->has_process) {
+        api_reply(call, json_pack("{s:s,s:i}", "text", c->command, "status", 0));
+        done(c, NULL);
+        return;
+    }
+    um_fail(&err, UM_E_NOT_RUNNING, NULL, NULL, "is not running");
+    done(c, &err);
+}
+
 static void follow(struct mconsole_call *c, enum mconsole_verdict verdict, struct um_error *err);
 
 static void judge(enum um_code code, int32_t status, const char *text, um_unused size_t len,
@@ -107,7 +122,11 @@ static void judge(enum um_code code, int32_t status, const char *text, um_unused
 
 static void follow(struct mconsole_call *c, enum mconsole_verdict verdict, struct um_error *err)
 {
-    if (verdict == MCONSOLE_SEND)
+    struct api_call *call = api_call_find(c->umld->server, c->call_id);
+
+    if (verdict == MCONSOLE_SEND && call && api_call_dry(call))
+        would_send(c, call);
+    else if (verdict == MCONSOLE_SEND)
         send_line(c, c->verb, c->command, 0, answered);
     else if (verdict == MCONSOLE_ASK)
         send_line(c, c->guard.ask_verb, c->guard.ask, c->guard.peek ? MCONSOLE_PEEK : 0, judge);

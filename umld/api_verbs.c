@@ -6,7 +6,6 @@
 #include "umld/api_params.h"
 #include "umld/guest.h"
 #include "umld/jobs.h"
-#include "umld/request.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -27,6 +26,27 @@ static void refuse(struct guest *g, struct api_call *call, const char *verb, con
     api_reply_error(call, &err);
 }
 
+/* dryRun: as it would be answered, in the state as it is. */
+static void would(struct guest *g, struct api_call *call, const struct guest_wait *wait)
+{
+    json_t *reply = json_pack("{s:b}", "changed", wait->changed);
+
+    if (wait->goal != GOAL_REMOVED)
+        json_object_set_new(reply, "state", json_string(guest_state_info(g->state)->name));
+    if (wait->reply_ready)
+        json_object_set_new(reply, "ready", json_boolean(g->ready));
+    api_reply(call, reply);
+}
+
+/* A user's wish, and whose it is. */
+static void ask(struct guest *g, const struct api_call *call, enum guest_event event)
+{
+    char by[24];
+
+    snprintf(by, sizeof(by), "%u", (unsigned)api_call_uid(call));
+    guest_ask(g, event, by);
+}
+
 /*
  * Common path of the verbs: refuse an impossible event, post it unless the goal holds already,
  * wait.
@@ -35,13 +55,17 @@ static void verb(struct guest *g, struct api_call *call, enum guest_event event,
                  struct guest_wait *wait)
 {
     wait->changed = changed;
+    if (api_call_dry(call)) {
+        would(g, call, wait);
+        return;
+    }
     /* What is posted already may end the state the goal holds in: this wish comes after it. */
     if (changed || g->inbox_count > 0)
-        guest_post(g, event);
+        ask(g, call, event);
     guest_wait_add(g, call, wait);
 }
 
-/* wait=none: the answer is that the wish is stored. */
+/* wait=none: the answer is that the wish is stored; the job goes on until the kernel is up. */
 static void start_unattended(struct guest *g, struct api_call *call, const struct guest_wait *wait,
                              bool changed)
 {
@@ -51,28 +75,26 @@ static void start_unattended(struct guest *g, struct api_call *call, const struc
                               wait->job ? jobs_id_text(wait->job, job, sizeof(job)) : NULL);
 
     if (changed || g->inbox_count > 0)
-        guest_post(g, GUEST_U_START);
-    jobs_end(g->umld, wait->job, NULL);
-    if (wait->request_id)
-        request_remember(g->umld, api_call_uid(call), wait->request_id, wait->request_method,
-                         g->def.name, reply);
+        ask(g, call, GUEST_U_START);
+    if (wait->job)
+        guest_wait_add(g, NULL,
+                       &(struct guest_wait){
+                           .goal = wait->goal, .job = wait->job, .timeout_ms = wait->timeout_ms});
     api_reply(call, reply);
 }
 
 void api_guest_start(struct umld *umld, struct api_call *call, const json_t *params)
 {
     struct guest *g = guest_of_call(umld, call, params);
-    const char *until = params_text(params, "wait", NULL),
-               *id = params_text(params, "requestId", NULL);
+    const char *until = params_text(params, "wait", NULL);
     struct guest_wait wait = {.goal = GOAL_READY,
                               .timeout_ms = params_int(params, "timeoutMs", START_TIMEOUT_MS),
                               .reply_ready = true,
-                              .reply_job = true,
-                              .request_id = id,
-                              .request_method = "Guest.Start"};
+                              .reply_job = true};
     bool running, changed;
+    struct um_error err;
 
-    if (!g || request_repeated(umld, call, id, "Guest.Start", g->def.name))
+    if (!g)
         return;
     running = guest_state_info(g->state)->has_process && g->state != GUEST_STOPPING &&
               g->state != GUEST_KILLING;
@@ -81,14 +103,18 @@ void api_guest_start(struct umld *umld, struct api_call *call, const json_t *par
         refuse(g, call, "start", "resume it: umlctl resume %s");
         return;
     }
-    if (changed)
-        wait.job = jobs_begin(umld, "guest.start", g->def.name, api_call_uid(call), NULL, NULL);
-    if (until && strcmp(until, "none") == 0) {
+    if (until && strcmp(until, "ready") != 0)
+        wait.goal = GOAL_KERNEL;
+    if (api_call_dry(call) && changed && guest_start_check(g, &err)) {
+        api_reply_error(call, &err);
+        return;
+    }
+    if (changed && !api_call_dry(call))
+        guest_job_begin(g, "guest.start", api_call_uid(call), &wait);
+    if (!api_call_dry(call) && until && strcmp(until, "none") == 0) {
         start_unattended(g, call, &wait, changed);
         return;
     }
-    if (until && strcmp(until, "kernel") == 0)
-        wait.goal = GOAL_KERNEL;
     verb(g, call, GUEST_U_START, changed, &wait);
 }
 
@@ -108,8 +134,8 @@ void api_guest_stop(struct umld *umld, struct api_call *call, const json_t *para
     if (!g)
         return;
     changed = !is_down(g);
-    if (changed)
-        wait.job = jobs_begin(umld, "guest.stop", g->def.name, api_call_uid(call), NULL, NULL);
+    if (changed && !api_call_dry(call))
+        guest_job_begin(g, "guest.stop", api_call_uid(call), &wait);
     verb(g, call, params_flag(params, "force") ? GUEST_U_KILL : GUEST_U_STOP, changed, &wait);
 }
 
@@ -147,7 +173,8 @@ void api_guest_remove(struct umld *umld, struct api_call *call, const json_t *pa
         api_reply_error(call, &err);
         return;
     }
-    guest_remove(g);
+    if (!api_call_dry(call))
+        guest_remove(g);
     api_reply(call, json_pack("{s:b}", "changed", 1));
 }
 
@@ -193,31 +220,11 @@ void api_guest_resume(struct umld *umld, struct api_call *call, const json_t *pa
     }
     /* Sent in any case: a pause may be under way, or its kernel was stopped by somebody else. */
     wait.changed = g->state != GUEST_RUNNING || strcmp(g->asked, "pause") == 0;
-    guest_post(g, GUEST_U_RESUME);
-    guest_wait_add(g, call, &wait);
-}
-
-void api_guest_wait(struct umld *umld, struct api_call *call, const json_t *params)
-{
-    struct guest *g = guest_of_call(umld, call, params);
-    const char *condition = params_text(params, "condition", NULL);
-    struct guest_wait wait = {.goal = GOAL_STATE,
-                              .timeout_ms = params_int(params, "timeoutMs", 3600000),
-                              .reply_guest = true};
-    struct um_error err;
-
-    if (!g)
-        return;
-    if (strcmp(condition, "ready") == 0) {
-        wait.goal = GOAL_READY;
-    } else if (strcmp(condition, "exit") == 0) {
-        wait.goal = GOAL_STOPPED;
-    } else if (!guest_state_from_name(condition, &wait.state)) {
-        um_fail(&err, UM_E_INVALID, "wait", "condition", "\"%.40s\" is no state", condition);
-        um_hint(&err, "use ready, exit or a state: stopped, booting, running, paused, failed, ...");
-        api_reply_error(call, &err);
+    if (api_call_dry(call)) {
+        would(g, call, &wait);
         return;
     }
+    ask(g, call, GUEST_U_RESUME);
     guest_wait_add(g, call, &wait);
 }
 

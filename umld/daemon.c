@@ -7,12 +7,14 @@
 #include "umld/cgroup.h"
 #include "umld/child.h"
 #include "umld/db.h"
+#include "umld/event_feed.h"
 #include "umld/events.h"
 #include "umld/failpoint.h"
 #include "umld/guest_ids.h"
 #include "umld/images.h"
 #include "umld/jobs.h"
 #include "umld/kernels.h"
+#include "umld/request.h"
 #include "umld/server.h"
 #include "umld/settings.h"
 #include "umld/umld.h"
@@ -74,7 +76,7 @@ static bool after(void *arg)
      */
     if (db_dirty(umld->db))
         return true;
-    events_after(umld->events);
+    event_feed_after(umld->feed);
     return api_server_after(umld->server) || more;
 }
 
@@ -294,13 +296,14 @@ static enum um_code open_state(struct umld *umld, struct um_error *err)
         return code;
     umld->settings = settings_new(umld);
     umld->events = events_new(umld);
+    umld->feed = event_feed_new(umld);
     umld->jobs = jobs_new(umld);
     umld->kernels = kernels_new(umld);
     umld->images = images_new(umld);
     umld->guests = guests_new(umld);
     umld->balance = balance_new(umld);
-    if (!umld->settings || !umld->events || !umld->jobs || !umld->kernels || !umld->images ||
-        !umld->guests || !umld->balance)
+    if (!umld->settings || !umld->events || !umld->feed || !umld->jobs || !umld->kernels ||
+        !umld->images || !umld->guests || !umld->balance)
         return um_fail(err, UM_E_NO_RESOURCES, "umld", NULL, "out of memory");
     code = kernels_load(umld, err);
     return code ? code : guests_load(umld, err);
@@ -317,6 +320,7 @@ static enum um_code serve(struct umld *umld, struct um_error *err)
     umld->server = api_server_new(umld->loop, umld, fd, &api_server_default_limits, role_of);
     if (!umld->server)
         return um_fail(err, UM_E_NO_RESOURCES, "umld", NULL, "out of memory");
+    api_server_remember(umld->server, &request_memory);
     return UM_OK;
 }
 
@@ -407,6 +411,7 @@ void umld_free(struct umld *umld)
     images_free(umld->images);
     kernels_free(umld->kernels);
     jobs_free(umld->jobs);
+    event_feed_free(umld->feed);
     events_free(umld->events);
     settings_free(umld->settings);
     db_close(umld->db);

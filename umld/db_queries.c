@@ -46,17 +46,21 @@ const struct db_statement db_statements[DBQ_COUNT] = {
                         " VALUES (?, ?, 'running', ?, ?)",
                         "ssii", true},
     [DBQ_JOB_UPDATE] = {"UPDATE job SET state = ?, phase = ?, done = ?, total = ?, end_ns = ?,"
-                        " error = ? WHERE id = ?",
-                        "ssiiisi"},
-    [DBQ_JOB_GET] = {"SELECT id, kind, object, state, phase, done, total, start_ns, end_ns, error"
+                        " error = ?, error_name = ? WHERE id = ?",
+                        "ssiiissi"},
+    [DBQ_JOB_GOAL] = {"UPDATE job SET goal = ?, limit_ns = ? WHERE id = ?", "sii"},
+    [DBQ_JOB_GET] = {"SELECT id, kind, object, state, phase, done, total, start_ns, end_ns, error,"
+                     " error_name, uid"
                      " FROM job WHERE id = ?",
                      "i"},
-    [DBQ_JOB_LIST] = {"SELECT id, kind, object, state, phase, done, total, start_ns, end_ns, error"
+    [DBQ_JOB_LIST] = {"SELECT id, kind, object, state, phase, done, total, start_ns, end_ns, error,"
+                      " error_name, uid"
                       " FROM job WHERE (? = 0 OR state IN ('queued', 'running'))"
                       " ORDER BY id DESC LIMIT ?",
                       "ii"},
-    [DBQ_JOB_UNFINISHED] = {"SELECT id, kind, object FROM job WHERE state IN ('queued', 'running')",
-                            ""},
+    [DBQ_JOB_UNFINISHED] = {"SELECT id, kind, object, goal, limit_ns FROM job"
+                            " WHERE state IN ('queued', 'running') AND id > ? ORDER BY id",
+                            "i"},
     [DBQ_JOB_PRUNE] = {"DELETE FROM job WHERE id <= (SELECT max(id) FROM job) - ?"
                        " AND state NOT IN ('queued', 'running')",
                        "i"},
@@ -66,6 +70,15 @@ const struct db_statement db_statements[DBQ_COUNT] = {
     [DBQ_EVENT_RANGE] = {"SELECT seq, time_ns, type, object, data FROM event"
                          " WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
                          "iii"},
+    [DBQ_EVENT_ABOUT] = {"SELECT seq, time_ns, type, object, data FROM event"
+                         " WHERE object = ? AND type = ? ORDER BY seq DESC LIMIT ?",
+                         "ssi"},
+    /* By the index: a guest that says much must not make others' events be walked over. */
+    [DBQ_EVENT_NEWEST] = {"SELECT seq, time_ns, type, object, data FROM event WHERE seq ="
+                          " (SELECT max(seq) FROM event INDEXED BY event_about"
+                          " WHERE object = ? AND seq >= ?)",
+                          "si"},
+    [DBQ_EVENT_TIME] = {"SELECT time_ns FROM event WHERE seq >= ? ORDER BY seq LIMIT 1", "i"},
     [DBQ_EVENT_BOUNDS] = {"SELECT coalesce(min(seq), 0),"
                           " coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0)"
                           " FROM event",
@@ -75,7 +88,9 @@ const struct db_statement db_statements[DBQ_COUNT] = {
     [DBQ_REQUEST_PUT] = {"INSERT OR IGNORE INTO request(id, method, digest, reply, time_ns)"
                          " VALUES (?, ?, ?, ?, ?)",
                          "ssssi"},
-    [DBQ_REQUEST_PRUNE] = {"DELETE FROM request WHERE time_ns < ?", "i"},
+    [DBQ_REQUEST_PRUNE] = {"DELETE FROM request WHERE time_ns < ?"
+                           " OR rowid <= (SELECT max(rowid) FROM request) - ?",
+                           "ii"},
     [DBQ_SETTING_ALL] = {"SELECT name, value FROM setting", ""},
     [DBQ_SETTING_PUT] = {"INSERT OR REPLACE INTO setting(name, value) VALUES (?, ?)", "ss"},
 };

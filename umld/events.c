@@ -1,40 +1,27 @@
 #include "umld/events.h"
 
-#include "schemas/api_rows.h"
-#include "umld/api_params.h"
 #include "umld/db.h"
+#include "umld/guest.h"
+#include "umld/settings.h"
 #include "vmcore/base/clock.h"
 #include "vmcore/base/log.h"
+#include "vmcore/base/str.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    EVENTS_KEEP = 100000, /* rows kept */
-    EVENTS_SLACK = 1000,  /* pruned in steps of this many */
-    EVENTS_BATCH = 256,   /* rows sent to one subscriber per round */
-    SUBSCRIBERS_MAX = 256,
-    SUBSCRIBERS_PER_UID = 32
-};
-
-struct subscriber {
-    uint64_t call_id;
-    uid_t uid;
-    int64_t sent; /* last sequence number looked at */
-    bool follow;
-    bool blocked; /* its socket is full: wait for the drain callback */
-    char *guest;
-    json_t *types; /* array of names, or NULL */
-    struct subscriber *next;
+    EVENTS_SLACK = 1000, /* so many more are let be: pruning is not worth it for a few */
+    PRUNE_STEP = 1000,   /* rows removed in one round of the loop */
+    AGE_CHECK_SECONDS = 3600
 };
 
 struct events {
     struct umld *umld;
     int64_t first, last;
-    struct subscriber *subscribers;
-    int subscriber_count;
-    struct um_timer *again; /* more to send: in the next round, so that others have their turn */
+    struct um_timer *prune; /* the next step, or the next look at their age */
 };
 
 static bool take_bounds(const struct db_row *row, void *arg)
@@ -46,9 +33,56 @@ static bool take_bounds(const struct db_row *row, void *arg)
     return false;
 }
 
-static void next_round(um_unused void *arg)
+static bool take_time(const struct db_row *row, void *arg)
 {
-    /* The after-phase that follows feeds the subscribers. */
+    *(int64_t *)arg = db_row_int(row, 0);
+    return false;
+}
+
+int64_t events_at(const struct events *events, int64_t wall_ns)
+{
+    int64_t low = events->first, high = events->last + 1;
+
+    while (low < high) {
+        int64_t middle = low + (high - low) / 2, time = 0;
+
+        db_each(events->umld->db, DBQ_EVENT_TIME, take_time, &time, middle);
+        if (time < wall_ns)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* Up to and with which the limits say that events go. */
+static int64_t surplus(const struct events *events)
+{
+    int64_t days = settings_int(events->umld, SETTING_EVENT_DAYS);
+    int64_t by_count = events->last - settings_int(events->umld, SETTING_EVENTS), by_age = 0;
+
+    if (days > 0)
+        by_age = events_at(events, um_clock_wall_ns() - days * 86400 * UM_SEC_NS) - 1;
+    return by_count > by_age ? by_count : by_age;
+}
+
+static void prune_step(void *arg)
+{
+    struct events *events = arg;
+    int64_t until = surplus(events), step = events->first - 1 + PRUNE_STEP;
+    bool more = until > step;
+
+    if (until >= events->first) {
+        until = more ? step : until;
+        if (db_run(events->umld->db, DBQ_EVENT_PRUNE, until))
+            events->first = until + 1;
+    }
+    um_timer_arm(events->prune, more ? 0 : AGE_CHECK_SECONDS * UM_SEC_NS);
+}
+
+void events_limits_changed(struct events *events)
+{
+    um_timer_arm(events->prune, 0);
 }
 
 struct events *events_new(struct umld *umld)
@@ -58,48 +92,53 @@ struct events *events_new(struct umld *umld)
     if (!events)
         return NULL;
     events->umld = umld;
-    events->again = um_timer_new(umld->loop, next_round, NULL);
-    if (!events->again) {
+    events->prune = um_timer_new(umld->loop, prune_step, events);
+    if (!events->prune) {
         free(events);
         return NULL;
     }
     db_each(umld->db, DBQ_EVENT_BOUNDS, take_bounds, events);
     if (events->first == 0)
         events->first = events->last + 1;
+    events_limits_changed(events);
     return events;
-}
-
-static void subscriber_free(struct subscriber *s)
-{
-    free(s->guest);
-    json_decref(s->types);
-    free(s);
 }
 
 void events_free(struct events *events)
 {
     if (!events)
         return;
-    while (events->subscribers) {
-        struct subscriber *s = events->subscribers;
-
-        events->subscribers = s->next;
-        subscriber_free(s);
-    }
-    um_timer_free(events->again);
+    um_timer_free(events->prune);
     free(events);
 }
 
-static void prune(struct events *events)
+/* A guest may have chosen the text: bounded, and never what JSON cannot hold. */
+static json_t *value_json(const char *value)
 {
-    if (events->last - events->first < EVENTS_KEEP + EVENTS_SLACK)
-        return;
-    events->first = events->last - EVENTS_KEEP + 1;
-    db_run(events->umld->db, DBQ_EVENT_PRUNE, events->first - 1);
+    char cut[EVENT_VALUE_MAX + 1];
+    size_t len = strlen(value);
+    json_t *json;
+
+    if (len > EVENT_VALUE_MAX) {
+        len = EVENT_VALUE_MAX - 3;
+        while (len > 0 && ((unsigned char)value[len] & 0xc0) == 0x80)
+            len--; /* not within a character */
+        snprintf(cut, sizeof(cut), "%.*s...", (int)len, value);
+        value = cut;
+        len += 3;
+    }
+    json = json_stringn(value, len);
+    if (json)
+        return json;
+    if (value != cut)
+        snprintf(cut, sizeof(cut), "%s", value);
+    um_str_make_plain(cut, len);
+    return json_stringn(cut, len);
 }
 
 void events_emit(struct umld *umld, const char *type, const char *object, ...)
 {
+    struct events *events = umld->events;
     json_t *data = json_object();
     const char *key;
     char *text;
@@ -109,177 +148,28 @@ void events_emit(struct umld *umld, const char *type, const char *object, ...)
     while ((key = va_arg(ap, const char *))) {
         const char *value = va_arg(ap, const char *);
 
-        json_object_set_new(data, key,
-                            json_stringn_nocheck(value ? value : "", strlen(value ? value : "")));
+        json_object_set_new(data, key, value_json(value ? value : ""));
     }
     va_end(ap);
     text = json_dumps(data, JSON_COMPACT | JSON_SORT_KEYS);
     json_decref(data);
     /* The number is chosen here, so that a transaction that has to be repeated keeps it. */
-    if (db_run(umld->db, DBQ_EVENT_INSERT, umld->events->last + 1, um_clock_wall_ns(), type, object,
-               text ? text : "{}"))
-        umld->events->last++;
+    if (db_run(umld->db, DBQ_EVENT_INSERT, events->last + 1, um_clock_wall_ns(), type, object,
+               text ? text : "{}")) {
+        events->last++;
+        guest_event_seen(umld, object, events->last, type);
+    }
     free(text);
-    prune(umld->events);
+    if (events->last - events->first >= settings_int(umld, SETTING_EVENTS) + EVENTS_SLACK)
+        um_timer_arm(events->prune, 0);
+}
+
+int64_t events_first(const struct events *events)
+{
+    return events->first;
 }
 
 int64_t events_last(const struct events *events)
 {
     return events->last;
-}
-
-static bool wanted(const struct subscriber *s, const char *type, const char *object)
-{
-    size_t i;
-    json_t *t;
-
-    if (s->guest && strcmp(s->guest, object) != 0)
-        return false;
-    if (!s->types)
-        return true;
-    json_array_foreach(s->types, i, t) if (strcmp(json_string_value(t), type) == 0) return true;
-    return false;
-}
-
-struct feed {
-    struct subscriber *subscriber;
-    struct api_call *call;
-};
-
-static bool send_row(const struct db_row *row, void *arg)
-{
-    struct feed *f = arg;
-    struct subscriber *s = f->subscriber;
-    int64_t seq = db_row_int(row, 0);
-    char when[UM_CLOCK_TEXT_SIZE];
-    json_t *data;
-
-    if (wanted(s, db_row_text(row, 2), db_row_text(row, 3))) {
-        data = json_loads(db_row_text(row, 4), 0, NULL);
-        if (!api_reply_continue(
-                f->call,
-                json_pack("{s:{s:I,s:s,s:s,s:s,s:o}}", "event", "seq", (json_int_t)seq, "time",
-                          um_clock_rfc3339(db_row_int(row, 1), when), "type", db_row_text(row, 2),
-                          "object", db_row_text(row, 3), "data", data ? data : json_object()))) {
-            s->blocked = true;
-            return false;
-        }
-    }
-    s->sent = seq;
-    return true;
-}
-
-static void on_drain(um_unused struct api_call *call, void *arg)
-{
-    struct subscriber *s = arg;
-
-    s->blocked = false;
-}
-
-/* What was pruned before it could be sent is said, never skipped silently. */
-static bool report_lost(struct events *events, struct feed *f)
-{
-    struct subscriber *s = f->subscriber;
-
-    if (s->sent + 1 >= events->first)
-        return true;
-    if (!api_reply_continue(f->call,
-                            json_pack("{s:{s:I,s:I}}", "lost", "from", (json_int_t)s->sent + 1,
-                                      "to", (json_int_t)events->first - 1))) {
-        s->blocked = true;
-        return false;
-    }
-    s->sent = events->first - 1;
-    return true;
-}
-
-/* True: keep the subscriber. */
-static bool feed_one(struct events *events, struct subscriber *s, bool *ret_more)
-{
-    struct feed f = {.subscriber = s, .call = api_call_find(events->umld->server, s->call_id)};
-    int rows = 1;
-
-    if (!f.call)
-        return false;
-    if (!s->blocked && s->sent < events->last && report_lost(events, &f))
-        rows = db_each(events->umld->db, DBQ_EVENT_RANGE, send_row, &f, s->sent, events->last,
-                       (int64_t)EVENTS_BATCH);
-    if (rows < 0) /* logged; again with the next event */
-        return true;
-    if (rows == 0) /* rows that are not there will not come */
-        s->sent = events->last;
-    if (!s->blocked && s->sent < events->last) {
-        *ret_more = true;
-        return true;
-    }
-    if (!s->follow && s->sent >= events->last) {
-        api_reply(f.call, NULL);
-        return false;
-    }
-    return true;
-}
-
-void events_after(struct events *events)
-{
-    struct subscriber **link = &events->subscribers;
-    bool more = false;
-
-    while (*link) {
-        struct subscriber *s = *link;
-
-        if (feed_one(events, s, &more)) {
-            link = &s->next;
-        } else {
-            *link = s->next;
-            events->subscriber_count--;
-            subscriber_free(s);
-        }
-    }
-    if (more)
-        um_timer_arm(events->again, 0);
-}
-
-/* No user may take all the places. */
-static bool room_for(const struct events *events, uid_t uid)
-{
-    int own = 0;
-
-    for (const struct subscriber *s = events->subscribers; s; s = s->next)
-        own += s->uid == uid;
-    return events->subscriber_count < SUBSCRIBERS_MAX && own < SUBSCRIBERS_PER_UID;
-}
-
-void api_server_subscribe(struct umld *umld, struct api_call *call, const json_t *params)
-{
-    struct events *events = umld->events;
-    const char *guest = json_string_value(json_object_get(params, "guest"));
-    struct um_error err;
-    struct subscriber *s;
-
-    if (!api_call_more(call)) {
-        um_fail(&err, UM_E_INVALID, "io.umld.Server.Subscribe", "more", "gives several replies");
-        um_hint(&err, "set \"more\": true in the call");
-        api_reply_error(call, &err);
-        return;
-    }
-    s = room_for(events, api_call_uid(call)) ? calloc(1, sizeof(*s)) : NULL;
-    if (!s) {
-        um_fail(&err, UM_E_NO_RESOURCES, "events", NULL,
-                "enough subscribers are connected already");
-        um_hint(&err, "%d in all and %d of one user are served at the same time", SUBSCRIBERS_MAX,
-                SUBSCRIBERS_PER_UID);
-        api_reply_error(call, &err);
-        return;
-    }
-    s->call_id = api_call_id(call);
-    s->uid = api_call_uid(call);
-    s->follow = params_flag(params, "follow");
-    s->sent = params_int(params, "since", events->last);
-    s->guest = guest ? strdup(guest) : NULL;
-    if (json_is_array(json_object_get(params, "types")))
-        s->types = json_deep_copy(json_object_get(params, "types"));
-    api_call_on_drain(call, on_drain, s);
-    s->next = events->subscribers;
-    events->subscribers = s;
-    events->subscriber_count++;
 }

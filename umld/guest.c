@@ -174,6 +174,12 @@ void guest_effect(struct guest *g, unsigned effects)
     activate(g);
 }
 
+void guest_look(struct guest *g)
+{
+    g->look = true;
+    activate(g);
+}
+
 void guest_post(struct guest *g, enum guest_event event)
 {
     if (g->removed)
@@ -248,14 +254,27 @@ bool guests_add(struct guests *guests, struct guest *g)
     return true;
 }
 
-static void guests_take_out(struct guests *guests, struct guest *g)
+void guests_add_internal(struct guests *guests, struct guest *g)
 {
-    struct guest **link = g->id ? &guests->by_name[bucket_of(g->def.name)] : &guests->internal;
+    g->next_name = guests->internal;
+    guests->internal = g;
+}
 
+/* True if it was there. */
+static bool unlink_from(struct guest **link, const struct guest *g)
+{
     while (*link && *link != g)
         link = &(*link)->next_name;
-    if (*link)
-        *link = g->next_name;
+    if (!*link)
+        return false;
+    *link = g->next_name;
+    return true;
+}
+
+static void guests_take_out(struct guests *guests, struct guest *g)
+{
+    if (!unlink_from(&guests->by_name[bucket_of(g->def.name)], g))
+        unlink_from(&guests->internal, g);
     for (int i = 0; i < guests->count; i++)
         if (guests->list[i] == g) {
             guests->count--;
@@ -263,6 +282,12 @@ static void guests_take_out(struct guests *guests, struct guest *g)
                     (size_t)(guests->count - i) * sizeof(struct guest *));
             break;
         }
+}
+
+void guests_discard(struct guest *g)
+{
+    guests_take_out(g->umld->guests, g);
+    guest_free(g);
 }
 
 const char *guest_object(const struct guest *g, char *buf, size_t size)
@@ -280,96 +305,6 @@ void guest_set_cause(struct guest *g, const char *text)
     guest_touch(g);
 }
 
-enum um_code guest_create(struct umld *umld, struct guest_definition *def, struct guest **ret,
-                          struct um_error *err)
-{
-    char object[96];
-    enum um_code code;
-    struct guest *g;
-
-    snprintf(object, sizeof(object), "guest \"%s\"", def->name);
-    if (guest_find(umld, def->name)) {
-        um_fail(err, UM_E_EXISTS, object, "name", "the name is taken");
-        return um_hint(err, "choose another name, or remove it: umlctl remove %s", def->name);
-    }
-    g = guest_definition_note_origins(def) ? guest_new(umld, def) : NULL;
-    if (!g || !guests_add(umld->guests, g))
-        return um_fail(err, UM_E_NO_RESOURCES, object, NULL, "out of memory");
-    g->revision = 1;
-    g->created_ns = um_clock_wall_ns();
-    code = guest_store_definition(g, true) ? guest_ids_give(g, err)
-                                           : um_fail(err, UM_E_NO_RESOURCES, object, NULL,
-                                                     "cannot be stored (see the daemon's log)");
-    if (code) {
-        if (g->id)
-            db_run(umld->db, DBQ_GUEST_DELETE, g->id);
-        guests_take_out(umld->guests, g);
-        guest_free(g);
-        return code;
-    }
-    guest_touch(g); /* also says in which life of the host it was made */
-    events_emit(umld, "guest.defined", g->def.name, NULL);
-    um_log(UM_LOG_INFO, "guest %s: defined", g->def.name);
-    *ret = g;
-    return UM_OK;
-}
-
-enum um_code guest_create_internal(struct umld *umld, struct guest_definition *def,
-                                   struct guest **ret, struct um_error *err)
-{
-    struct guest *g = guest_new(umld, def);
-    enum um_code code;
-
-    if (!g)
-        return um_fail(err, UM_E_NO_RESOURCES, "probe guest", NULL, "out of memory");
-    code = guest_ids_give(g, err);
-    if (code) {
-        guest_free(g);
-        return code;
-    }
-    g->next_name = umld->guests->internal;
-    umld->guests->internal = g;
-    *ret = g;
-    return UM_OK;
-}
-
-enum um_code guest_redefine(struct guest *g, struct guest_definition *def, struct um_error *err)
-{
-    struct guest_definition old = g->def;
-    char object[96], revision[24];
-
-    if (!guest_definition_note_origins(def))
-        return um_fail(err, UM_E_NO_RESOURCES, guest_object(g, object, sizeof(object)), NULL,
-                       "out of memory");
-    g->def = *def;
-    g->revision++;
-    if (!guest_store_definition(g, false)) {
-        g->def = old;
-        g->revision--;
-        return um_fail(err, UM_E_NO_RESOURCES, guest_object(g, object, sizeof(object)), NULL,
-                       "cannot be stored (see the daemon's log)");
-    }
-    guest_definition_done(&old);
-    *def = GUEST_DEFINITION_INIT;
-    snprintf(revision, sizeof(revision), "%" PRId64, g->revision);
-    events_emit(g->umld, "guest.changed", g->def.name, "revision", revision, NULL);
-    guest_watch_update(g);
-    return UM_OK;
-}
-
-void guest_remove(struct guest *g)
-{
-    if (g->removed)
-        return;
-    if (g->id) {
-        db_run(g->umld->db, DBQ_GUEST_DELETE, g->id);
-        events_emit(g->umld, "guest.removed", g->def.name, NULL);
-        um_log(UM_LOG_INFO, "guest %s: removed", g->def.name);
-    }
-    g->removed = true;
-    activate(g);
-}
-
 void guests_drain(struct guests *guests)
 {
     for (struct guest *g = guests->active; g; g = g->next_active) {
@@ -383,8 +318,10 @@ void guests_drain(struct guests *guests)
             /* A limit that passed in the round in which its state ended is over. */
             if (events[i] != GUEST_T_EXPIRED || g->expired_in == g->state)
                 guest_step(g, (enum guest_event)events[i]);
-        if (count) {
+        if (count)
             guest_watch_update(g);
+        if (count || g->look) {
+            g->look = false;
             guest_waiters_check(g);
         }
     }
@@ -474,10 +411,10 @@ bool guests_effects(struct guests *guests)
         list = g->next_active;
         g->active = false;
         run_effects(g);
-        if (g->dirty || g->inbox_count || g->effects)
+        if (g->dirty || g->inbox_count || g->effects || g->look)
             activate(g);
     }
     for (struct guest *g = guests->active; g; g = g->next_active)
-        more = more || g->inbox_count || g->effects || g->removed || g->dirty;
+        more = more || g->inbox_count || g->effects || g->removed || g->dirty || g->look;
     return more;
 }

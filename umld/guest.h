@@ -6,11 +6,12 @@
  * and committed; then the effects (spawn, mconsole commands, kills) run. So nothing is done about a
  * wish that is not stored, and nothing is announced that is not stored.
  *
- * Files: guest.c (the set, lookup, after-phase), guest_store.c (database), guest_machine.c (drain,
- * actions), guest_start.c, guest_stop.c, guest_pause.c (one verb each), guest_monitor.c (the
- * connection to umlmon), guest_signals.c (what it says of itself), guest_watch.c (does it answer),
- * guest_evidence.c (what is kept of a hang or panic), guest_adopt.c (after a daemon restart),
- * guest_wait.c (calls that wait), guest_json.c (adapters).
+ * Files: guest.c (the set, lookup, after-phase), guest_define.c (made, changed, removed),
+ * guest_store.c (database), guest_machine.c (drain, actions), guest_start.c, guest_stop.c,
+ * guest_pause.c (one verb each), guest_monitor.c (the connection to umlmon), guest_signals.c (what
+ * it says of itself), guest_watch.c (does it answer), guest_evidence.c (what is kept of a hang or
+ * panic), guest_adopt.c (after a daemon restart), guest_wait.c (calls that wait), guest_json.c
+ * (adapters).
  */
 #ifndef UMLD_GUEST_H
 #define UMLD_GUEST_H
@@ -101,7 +102,8 @@ struct guest {
     void (*on_end)(struct guest *g, void *arg);
     void *internal_arg;
     struct guest *next_name, *next_active;
-    bool active; /* on the list of those with inbox, effects or dirt */
+    bool look;   /* what its waiters wait for may have come */
+    bool active; /* on the list of those with inbox, effects, dirt or look */
 };
 
 /* ---- guest.c: the set of all guests ---- */
@@ -117,6 +119,9 @@ void guest_store(struct guest *g) um_nonnull(1);
 /* For guest_store.c: a guest in memory, def taken over; NULL: no memory. */
 struct guest *guest_new(struct umld *umld, struct guest_definition *def) um_nonnull(1, 2) um_check;
 bool guests_add(struct guests *guests, struct guest *g) um_nonnull(1, 2) um_check;
+/* For guest_define.c: one that no table knows; one that came to nothing, taken out and freed. */
+void guests_add_internal(struct guests *guests, struct guest *g) um_nonnull(1, 2);
+void guests_discard(struct guest *g) um_nonnull(1);
 
 /* ---- guest.c again ---- */
 
@@ -148,6 +153,9 @@ void guest_post(struct guest *g, enum guest_event event) um_nonnull(1);
 void guest_expire(struct guest *g) um_nonnull(1);
 void guest_touch(struct guest *g) um_nonnull(1); /* a stored field changed */
 void guest_effect(struct guest *g, unsigned effects) um_nonnull(1);
+/* Not the guest, but something its waiters look at has changed: they are asked in the next round.
+ */
+void guest_look(struct guest *g) um_nonnull(1);
 
 /* ---- guest_slots.c ---- */
 /*
@@ -195,6 +203,8 @@ const char *guest_path(const struct guest *g, enum guest_path which, char buf[GU
 /* ---- guest_start.c ---- */
 void guest_prepare(struct guest *g) um_nonnull(1);
 void guest_spawn(struct guest *g) um_nonnull(1);
+/* Would a start fail for a reason that can be seen now: files, kernel, disks in use? */
+enum um_code guest_start_check(struct guest *g, struct um_error *err) um_nonnull(1, 2) um_check;
 void guest_plan_free(struct guest *g) um_nonnull(1);
 
 /* ---- guest_stop.c ---- */
@@ -298,29 +308,49 @@ enum guest_goal {
     GOAL_STOPPED, /* at rest, or its present life has ended */
     GOAL_PAUSED,
     GOAL_RUNNING,
-    GOAL_REBOOTED, /* boot number above the one at the call, and kernel up */
-    GOAL_REMOVED,  /* at rest; met, the guest is removed */
-    GOAL_STATE     /* w.state */
+    GOAL_REBOOTED,  /* boot number above the one at the call, and kernel up */
+    GOAL_REMOVED,   /* at rest; met, the guest is removed */
+    GOAL_STATE,     /* w.state */
+    GOAL_CONDITIONS /* any of w.conditions; the reply is that of Guest.Wait */
 };
+struct wait_condition;
 struct guest_wait {
     enum guest_goal goal;
-    enum guest_state state; /* GOAL_STATE */
+    enum guest_state state;            /* GOAL_STATE */
+    struct wait_condition *conditions; /* GOAL_CONDITIONS: malloc'ed, taken over; begun here */
+    size_t condition_count;
     int64_t timeout_ms;
     bool changed;     /* for the reply */
-    bool reply_guest; /* reply with the whole guest (Wait), else changed/state/job/ready */
     bool reply_ready; /* the reply has a `ready` field (Start) */
     bool reply_job;
-    int64_t job;                             /* 0: none; ended with the outcome */
-    const char *request_id, *request_method; /* remember the reply; NULL: not */
+    int64_t job; /* 0: none; ended with the outcome */
 };
-/* Answer the call when the goal is met or out of reach. */
+/* Answer the call when the goal is met or out of reach. call NULL: only the job wants to know. */
 void guest_wait_add(struct guest *g, struct api_call *call, const struct guest_wait *wait)
-    um_nonnull(1, 2, 3);
+    um_nonnull(1, 3);
+/* Why a guest that came to rest did not get where it was to go. */
+void guest_tell_missed(const struct guest *g, struct um_error *err) um_nonnull(1, 2);
+/* events.c: there is a new event about an object; if that is a guest, its waiters look. */
+void guest_event_seen(struct umld *umld, const char *object, int64_t seq, const char *type)
+    um_nonnull(1, 2, 4);
 void guest_waiters_check(struct guest *g) um_nonnull(1);
 /* The guest is going away: every waiter is answered. */
 void guest_waiters_end(struct guest *g) um_nonnull(1);
 /* The daemon is going away: nobody is answered, jobs stay as they are for jobs_recover(). */
 void guest_waiters_drop(struct guest *g) um_nonnull(1);
+
+/* ---- guest_job.c ---- */
+/*
+ * guest_post() of a U_ event, with the event guest.asked. by: a uid, or words for what is no user.
+ */
+void guest_ask(struct guest *g, enum guest_event event, const char *by) um_nonnull(1, 3);
+/* A job for what wait is about; wait->job is set (0: it could not be recorded). */
+void guest_job_begin(struct guest *g, const char *kind, uid_t uid, struct guest_wait *wait)
+    um_nonnull(1, 2, 4);
+/* Columns of jobs_kinds.c. Cancelling a start stops the guest. */
+void guest_job_cancel_start(struct umld *umld, int64_t id, void *arg) um_nonnull(1);
+bool guest_job_resume(struct umld *umld, int64_t id, const char *object, const char *goal,
+                      int64_t limit_ns, void **ret_arg) um_nonnull(1, 3, 4, 6);
 
 /* ---- guest_disks.c ---- */
 /* UM_E_CONFLICT when a guest that runs, or is about to, writes a file this one uses, or reads one
@@ -329,7 +359,10 @@ enum um_code guest_disks_free(const struct guest *g, struct um_error *err)
     um_nonnull(1, 2) um_check;
 
 /* ---- api_guest.c ---- */
-/* The guest a call's parameter `name` means; NULL after the error reply. */
+/*
+ * The guest a call's parameter `name` means, in the revision that `ifRevision` names; NULL after
+ * the error reply.
+ */
 struct guest *guest_of_call(struct umld *umld, struct api_call *call, const json_t *params)
     um_nonnull(1, 2, 3);
 /* Is `ifRevision`, where it was given, still that of the guest? Else the error reply. */

@@ -9,6 +9,8 @@
 #include "vmcore/base/log.h"
 #include "vmcore/monitor/order.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -137,13 +139,18 @@ static enum um_code write_note(const struct guest *g, const struct um_strv *dirs
 {
     char dir[GUEST_PATH_SIZE], path[GUEST_PATH_SIZE + 16];
     struct um_buf text = UM_BUF_INIT;
-    enum um_code code;
+    enum um_code code = UM_OK;
+    um_autofd fd = -1;
 
     for (size_t i = 0; i < dirs->n; i++)
         um_buf_printf(&text, "%s\n", dirs->v[i]);
     note_path(guest_path(g, GUEST_PATH_DIR, dir), path, sizeof(path));
-    code = text.failed ? um_fail(err, UM_E_NO_RESOURCES, g->def.name, NULL, "out of memory")
-                       : um_file_replace(path, text.data, text.len, 0600, err);
+    /* Groups do not outlive the host's life: nothing needs to reach a disk. */
+    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (text.failed)
+        code = um_fail(err, UM_E_NO_RESOURCES, g->def.name, NULL, "out of memory");
+    else if (fd < 0 || !um_fd_write_all(fd, text.data, text.len))
+        code = um_fail_errno(err, errno, path, "cannot write");
     um_buf_done(&text);
     return code;
 }

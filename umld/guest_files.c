@@ -85,6 +85,8 @@ static void collect(struct files *f, const struct launch_kernel *kernel,
         add(f, "kernel", "library", *lib, R_OK, false);
     /* A library that cannot be preloaded is passed over in silence. */
     add(f, "kernel", "library", kernel->guard ? paths->guard : NULL, R_OK, false);
+    if (f->g->def.sandbox)
+        add(f, "kernel", "program", paths->watchdog, R_OK | X_OK, false);
     for (size_t i = 0; i < f->g->def.device_count; i++)
         add_device(f, &f->g->def.devices[i], disks);
 }

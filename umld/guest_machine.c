@@ -374,6 +374,19 @@ void guest_step(struct guest *g, enum guest_event event)
     actions[t.action](g);
 }
 
+/* Each life's end and what it was due to: a row of them is what explain tells. */
+static void announce_end(struct guest *g)
+{
+    char boot[24], failures[24], cause[512];
+
+    if (!g->id)
+        return;
+    snprintf(boot, sizeof(boot), "%" PRIu64, g->boot);
+    snprintf(failures, sizeof(failures), "%u", g->failures);
+    events_emit(g->umld, "guest.ended", g->def.name, "boot", boot, "cause",
+                policy_cause(&g->end, cause, sizeof(cause)), "failures", failures, NULL);
+}
+
 void guest_judge_end(struct guest *g)
 {
     struct policy_input in = {.end = g->end,
@@ -392,6 +405,7 @@ void guest_judge_end(struct guest *g)
     g->backoff_ms = verdict.delay_ms;
     g->start_asked = false;
     g->ends++;
+    announce_end(g);
     /* A guest that was told to go down needs no explanation; anything else does. */
     if (g->end.kind == POLICY_END_CANCEL || (g->end.stopping && verdict.event == GUEST_R_DONE))
         guest_set_cause(g, NULL);

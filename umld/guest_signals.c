@@ -146,6 +146,7 @@ static void take_status(struct guest *g, const struct mconsole_signal *s)
         return;
     set_text(&g->status, s->value);
     g->signals.status_news = true;
+    guest_look(g); /* somebody may wait for it */
 }
 
 static void take_health(struct guest *g, const struct mconsole_signal *line)

@@ -228,6 +228,31 @@ void guest_prepare(struct guest *g)
     kernels_resolve(g->umld, g->def.kernel, kernel_found, wait);
 }
 
+enum um_code guest_start_check(struct guest *g, struct um_error *err)
+{
+    struct um_error why[4];
+    char object[96];
+    size_t count = 0;
+    enum um_code code;
+
+    guest_definition_check_files(&g->def, guest_ids_any(g->umld), why, UM_ARRAY_LEN(why), &count);
+    if (!count && kernels_check(g->umld, g->def.kernel, why) == UM_OK &&
+        guest_disks_free(g, why) == UM_OK)
+        return UM_OK;
+    /* As Start says it: not about a value of this call, but of the definition. */
+    code = why->code;
+    if (code == UM_E_INVALID || code == UM_E_NOT_FOUND || code == UM_E_EXISTS)
+        code = UM_E_BAD_CONFIG;
+    guest_object(g, object, sizeof(object));
+    if (strcmp(why->object, object) == 0)
+        why->object[0] = '\0';
+    um_fail(err, code, object, NULL, "cannot start: %s%s%s", why->object,
+            why->object[0] ? ": " : "", why->message);
+    if (why->hint[0])
+        um_hint(err, "%s", why->hint);
+    return code;
+}
+
 static enum um_code order_file(const struct um_buf *order, int *ret_fd, struct um_error *err)
 {
     um_autofd fd = memfd_create("launch-order", MFD_CLOEXEC);
@@ -276,6 +301,7 @@ static enum um_code spawn_monitor(struct guest *g, struct um_error *err)
         return code;
     failpoint_guest("spawned", g);
     monitor_watch(g, pid, pidfd);
+    guest_look(g); /* somebody may wait for its first words */
     return UM_OK;
 }
 

@@ -280,6 +280,10 @@ void api_image_build(struct umld *umld, struct api_call *call, const json_t *par
 
     if (answered_early(umld, call, name, params))
         return;
+    if (api_call_dry(call)) {
+        api_reply(call, json_pack("{s:s,s:b}", "job", "", "changed", 1));
+        return;
+    }
     b = calloc(1, sizeof(*b));
     if (!b)
         abort();
@@ -308,7 +312,7 @@ void api_image_remove(struct umld *umld, struct api_call *call, const json_t *pa
     const char *name = json_string_value(json_object_get(params, "name"));
     json_t *image = image_find(umld, name);
 
-    if (image) {
+    if (image && !api_call_dry(call)) {
         unlink(json_string_value(json_object_get(image, "path")));
         db_run(umld->db, DBQ_IMAGE_DELETE, name);
         events_emit(umld, "image.removed", name, NULL);

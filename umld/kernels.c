@@ -203,20 +203,27 @@ static bool still_valid(const struct kernel_entry *e)
     return same;
 }
 
+static enum um_code judge(const struct kernel_entry *e, struct um_error *err)
+{
+    char object[96];
+
+    if (e->verdict.usable)
+        return UM_OK;
+    snprintf(object, sizeof(object), "kernel %s", e->path);
+    um_fail(err, UM_E_KERNEL_UNSAFE, object, "kernel", "%s", e->verdict.problem);
+    if (e->verdict.hint[0])
+        um_hint(err, "%s", e->verdict.hint);
+    return err->code;
+}
+
 static void answer(struct umld *umld, const struct kernel_entry *e, kernel_ready_fn done, void *arg)
 {
     struct um_error err;
-    char object[96];
 
-    if (e->verdict.usable) {
+    if (judge(e, &err) == UM_OK)
         done(umld, e, NULL, arg);
-        return;
-    }
-    snprintf(object, sizeof(object), "kernel %s", e->path);
-    um_fail(&err, UM_E_KERNEL_UNSAFE, object, "kernel", "%s", e->verdict.problem);
-    if (e->verdict.hint[0])
-        um_hint(&err, "%s", e->verdict.hint);
-    done(umld, NULL, &err, arg);
+    else
+        done(umld, NULL, &err, arg);
 }
 
 static void keep(struct kernels *k, struct kernel_entry *e)
@@ -330,27 +337,46 @@ static void resolved(struct umld *umld, const struct kernel_entry *entry,
         r.done(umld, NULL, err, r.arg);
 }
 
+struct place {
+    char path[PATH_MAX], name[80];
+    struct kernel_entry *known;
+};
+
+static enum um_code find_place(struct kernels *k, const char *path, const char *name,
+                               struct place *ret, struct um_error *err)
+{
+    if (!realpath(path, ret->path))
+        return um_fail_errno(err, errno, path, "cannot be found");
+    ret->known = kernels_find(k, ret->path);
+    snprintf(ret->name, sizeof(ret->name), "%.63s", name ? name : strrchr(ret->path, '/') + 1);
+    if (ret->known || !kernels_find(k, ret->name))
+        return UM_OK;
+    um_fail(err, UM_E_EXISTS, ret->name, "name", "another kernel has this name");
+    return um_hint(err, "choose another: umlctl kernel add %s NAME", path);
+}
+
+enum um_code kernels_may_add(struct kernels *k, const char *path, const char *name,
+                             struct kernel_entry **ret_known, struct um_error *err)
+{
+    struct place place;
+    enum um_code code = find_place(k, path, name, &place, err);
+
+    if (!code)
+        *ret_known = place.known;
+    return code;
+}
+
 struct kernel_entry *kernels_add(struct kernels *k, const char *path, const char *name,
                                  struct um_error *err)
 {
-    char real[PATH_MAX], fallback[80];
     struct kernel_entry *e, **tail = &k->list;
-    const char *slash;
+    struct place place;
 
-    if (!realpath(path, real)) {
-        um_fail_errno(err, errno, path, "cannot be found");
+    if (find_place(k, path, name, &place, err))
         return NULL;
-    }
-    if ((e = kernels_find(k, real)))
-        return e;
-    slash = strrchr(real, '/');
-    snprintf(fallback, sizeof(fallback), "%.63s", name ? name : slash + 1);
-    if (kernels_find(k, fallback)) {
-        um_fail(err, UM_E_EXISTS, fallback, "name", "another kernel has this name");
-        um_hint(err, "choose another: umlctl kernel add %s NAME", path);
-        return NULL;
-    }
-    e = entry_new(fallback, real);
+    if (place.known)
+        return place.known;
+    e = entry_new(place.name, place.path);
     if (!e) {
         um_fail(err, UM_E_NO_RESOURCES, path, NULL, "out of memory");
         return NULL;
@@ -376,6 +402,23 @@ static struct kernel_entry *discover(struct kernels *k, struct um_error *err)
     return NULL;
 }
 
+static enum um_code unknown_name(const char *kernel, struct um_error *err)
+{
+    um_fail(err, UM_E_NOT_FOUND, kernel, "kernel", "no kernel of this name is registered");
+    return um_hint(err, "see umlctl kernel list, or: umlctl kernel add PATH %s", kernel);
+}
+
+enum um_code kernels_check(struct umld *umld, const char *kernel, struct um_error *err)
+{
+    struct kernel_entry *e = kernel ? kernels_find(umld->kernels, kernel) : NULL;
+
+    if (kernel && !e && kernel[0] != '/')
+        return unknown_name(kernel, err);
+    if (kernel && access(e ? e->path : kernel, X_OK) < 0)
+        return um_fail_errno(err, errno, e ? e->path : kernel, "cannot be executed");
+    return e && still_valid(e) ? judge(e, err) : UM_OK;
+}
+
 void kernels_resolve(struct umld *umld, const char *kernel, kernel_ready_fn done, void *arg)
 {
     struct kernels *k = umld->kernels;
@@ -387,10 +430,8 @@ void kernels_resolve(struct umld *umld, const char *kernel, kernel_ready_fn done
         e = kernels_find(k, kernel);
         if (!e && kernel[0] == '/')
             e = added = kernels_add(k, kernel, NULL, &err);
-        else if (!e) {
-            um_fail(&err, UM_E_NOT_FOUND, kernel, "kernel", "no kernel of this name is registered");
-            um_hint(&err, "see umlctl kernel list, or: umlctl kernel add PATH %s", kernel);
-        }
+        else if (!e)
+            (void)unknown_name(kernel, &err);
     } else {
         e = candidate(k);
         if (!e)

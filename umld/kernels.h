@@ -39,6 +39,13 @@ typedef void (*kernel_ready_fn)(struct umld *umld, const struct kernel_entry *en
 void kernels_resolve(struct umld *umld, const char *kernel, kernel_ready_fn done, void *arg)
     um_nonnull(1, 3);
 
+/*
+ * What kernels_resolve() would refuse at once, without probing or registering anything: a name that
+ * is not registered, a file that is not there, a kernel known to be unusable.
+ */
+enum um_code kernels_check(struct umld *umld, const char *kernel, struct um_error *err)
+    um_nonnull(1, 3) um_check;
+
 /* What launch.h wants to know; points into entry and libs (NULL-terminated array, owned by entry).
  */
 void kernel_launch(const struct kernel_entry *entry, struct launch_kernel *ret) um_nonnull(1, 2);
@@ -47,6 +54,10 @@ void kernel_launch(const struct kernel_entry *entry, struct launch_kernel *ret) 
 struct kernel_entry *kernels_find(struct kernels *kernels, const char *name_or_path)
     um_nonnull(1, 2);
 struct kernel_entry *kernels_first(const struct kernels *kernels) um_nonnull(1);
+/* Would kernels_add() do? *ret_known: the one that is there, or NULL. */
+enum um_code kernels_may_add(struct kernels *kernels, const char *path, const char *name,
+                             struct kernel_entry **ret_known, struct um_error *err)
+    um_nonnull(1, 2, 4, 5) um_check;
 /* Register (name NULL: the file's); the one that is there if the path is known. NULL: err says why.
  */
 struct kernel_entry *kernels_add(struct kernels *kernels, const char *path, const char *name,

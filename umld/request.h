@@ -1,19 +1,15 @@
 /*
- * requestId: a call repeated with the same id and parameters gets the stored answer and does
- * nothing; with other parameters it is a conflict. Kept for 24 hours.
+ * The server's memory of requestIds (see server.h), in the database: replies are stored by the same
+ * commit as what they report, so they are known after a restart, too.
  */
 #ifndef UMLD_REQUEST_H
 #define UMLD_REQUEST_H
 
-#include "umld/umld.h"
+#include "umld/server.h"
 
-/*
- * True: the call was answered from the store (or refused as a conflict). subject: what the call is
- * about (name and parameters as text), compared literally. id may be NULL.
- */
-bool request_repeated(struct umld *umld, struct api_call *call, const char *id, const char *method,
-                      const char *subject) um_nonnull(1, 2, 4, 5);
-void request_remember(struct umld *umld, uid_t uid, const char *id, const char *method,
-                      const char *subject, const json_t *reply) um_nonnull(1, 3, 4, 5, 6);
+/* A reply is kept for a day at least, unless REQUEST_KEEP newer ones have come. */
+enum { REQUEST_KEEP = 10000 };
+
+extern const struct api_memory request_memory;
 
 #endif

@@ -184,6 +184,11 @@ struct api_server *api_server_new(struct um_loop *loop, struct umld *umld, int l
     return server;
 }
 
+void api_server_remember(struct api_server *server, const struct api_memory *memory)
+{
+    server->memory = memory;
+}
+
 static void free_dead(struct api_server *server)
 {
     while (server->dead_calls) {
@@ -209,6 +214,8 @@ void api_server_free(struct api_server *server)
             server_call_end(server->conns->call);
         server_conn_close(server->conns);
     }
+    while (server->detached)
+        server_call_end(server->detached);
     server->dirty = NULL;
     free_dead(server);
     um_watch_free(server->accept_watch);

@@ -38,6 +38,22 @@ struct api_server *api_server_new(struct um_loop *loop, struct umld *umld, int l
 void api_server_free(struct api_server *server);
 
 /*
+ * Memory of the replies to calls that had a requestId, kept by umld because the server knows no
+ * database: what store() writes is committed together with what the call changed. key: user and id.
+ */
+struct api_memo {
+    char *method, *digest, *reply; /* the finder's caller frees them */
+};
+struct api_memory {
+    bool (*find)(struct umld *umld, const char *key, struct api_memo *ret);
+    void (*store)(struct umld *umld, const char *key, const char *method, const char *digest,
+                  const char *reply);
+};
+/* memory is constant data. Without one, a requestId has no effect. */
+void api_server_remember(struct api_server *server, const struct api_memory *memory)
+    um_nonnull(1, 2);
+
+/*
  * After-phase: flush queued replies, run requests that waited, free closed connections. True if
  * more work was made: go through the whole after-phase again, so that what it did is committed
  * before its replies leave.

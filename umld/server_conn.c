@@ -88,7 +88,7 @@ void server_conn_vanish(struct server_conn *conn)
 {
     struct api_call *call = conn->call;
 
-    if (call) {
+    if (call && !server_repeat_detach(call)) {
         server_call_end(call);
         /* A oneway caller need not stay: its call goes on. */
         if (call->gone && !call->oneway)

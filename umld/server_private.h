@@ -26,7 +26,10 @@ struct api_call {
     const struct api_method *method;
     json_t *request;
     const json_t *params; /* in request; NULL: none */
+    enum api_role role;   /* of the caller */
     bool more, oneway, upgrade;
+    bool dry;     /* dryRun: say what would happen, do nothing */
+    bool ended;   /* answered or given up; freed in the after-phase */
     bool held;    /* an upgrade that waits until earlier replies have left */
     bool stalled; /* a reply was refused: the drain callback is owed */
     api_drain_fn drain;
@@ -34,6 +37,11 @@ struct api_call {
     api_gone_fn gone;
     void *gone_arg;
     struct api_call *next_dead;
+    /* server_repeat.c */
+    char *key, *digest; /* of a call with a requestId, else NULL */
+    uint64_t follows;   /* it gets that call's answer and is not run; 0: none */
+    bool detached;      /* its client is gone, it is not */
+    struct api_call *next_detached;
 };
 
 struct server_conn {
@@ -66,6 +74,9 @@ struct api_server {
     struct um_timer *tick_timer;   /* armed while a connection needs server_conn_tick() */
     struct server_conn *conns, *dirty, *dead;
     struct api_call *dead_calls;
+    const struct api_memory *memory; /* NULL: requestId means nothing */
+    struct api_call *detached;
+    int detached_count;
     int count;
     uint64_t last_id;
     bool check_output;
@@ -95,6 +106,18 @@ void server_need_tick(struct api_server *server);
 /* Parse, check, authorise and run one request. Faults are answered. */
 void server_request(struct server_conn *conn, const char *text, size_t len);
 void server_run_held(struct api_call *call);
+
+/* server_repeat.c */
+/* Look at requestId and dryRun. True: the call was answered, or waits for another's answer. */
+bool server_repeated(struct api_call *call) um_check;
+/* The final reply or error of a call, before it is sent: to be remembered, and for its followers.
+ */
+void server_repeat_replied(struct api_call *call, const json_t *params);
+void server_repeat_failed(struct api_call *call, const char *name, const json_t *extra,
+                          const struct um_error *errors, size_t count, size_t total);
+/* The client is gone. True: the call goes on without it. */
+bool server_repeat_detach(struct api_call *call) um_check;
+void server_repeat_forget(struct api_call *call); /* a detached call ends */
 
 /* server_reply.c */
 /* A changing call, whose reply promises that the change is stored. */

@@ -22,6 +22,16 @@ uid_t api_call_uid(const struct api_call *call)
     return call->uid;
 }
 
+bool api_call_dry(const struct api_call *call)
+{
+    return call->dry;
+}
+
+enum api_role api_call_role(const struct api_call *call)
+{
+    return call->role;
+}
+
 bool api_call_more(const struct api_call *call)
 {
     return call->more;
@@ -32,6 +42,9 @@ struct api_call *api_call_find(struct api_server *server, uint64_t id)
     for (struct server_conn *c = server->conns; c; c = c->next)
         if (c->call && c->call->id == id)
             return c->call;
+    for (struct api_call *c = server->detached; c; c = c->next_detached)
+        if (c->id == id)
+            return c;
     return NULL;
 }
 
@@ -49,16 +62,22 @@ void api_call_on_gone(struct api_call *call, api_gone_fn fn, void *arg)
 
 bool server_call_stores(const struct api_call *call)
 {
-    return call->method->flags & API_MUTATES && call->method->handler != api_server_shutdown;
+    return call->method->flags & API_MUTATES && !call->dry &&
+           call->method->handler != api_server_shutdown;
 }
 
 void server_call_end(struct api_call *call)
 {
-    if (!call->conn)
+    if (call->ended)
         return;
-    call->conn->call = NULL;
-    server_conn_dirty(call->conn);
-    call->conn = NULL;
+    call->ended = true;
+    if (call->detached)
+        server_repeat_forget(call);
+    if (call->conn) {
+        call->conn->call = NULL;
+        server_conn_dirty(call->conn);
+        call->conn = NULL;
+    }
     call->next_dead = call->server->dead_calls;
     call->server->dead_calls = call;
 }
@@ -66,6 +85,8 @@ void server_call_end(struct api_call *call)
 void server_call_free(struct api_call *call)
 {
     json_decref(call->request);
+    free(call->key);
+    free(call->digest);
     free(call);
 }
 
@@ -157,6 +178,8 @@ void server_send_errors(struct server_conn *conn, const char *name, const char *
 void server_fail_call(struct api_call *call, const char *name, json_t *extra,
                       const struct um_error *errors, size_t count, size_t total)
 {
+    if (!call->ended)
+        server_repeat_failed(call, name, extra, errors, count, total);
     if (call->conn && !call->oneway)
         server_send_errors(call->conn, name, call->method ? call->method->name : "request", extra,
                            errors, count, total);
@@ -193,17 +216,17 @@ static bool reply_fits(struct api_call *call, const json_t *params)
 
 void api_reply(struct api_call *call, json_t *params)
 {
-    if (!call->conn || call->oneway) {
-        json_decref(params);
-        server_call_end(call);
-        return;
-    }
-    if (!reply_fits(call, params)) {
+    if (call->ended || !reply_fits(call, params)) {
         json_decref(params);
         return;
     }
-    server_send(call->conn, NULL, params, false);
-    call->conn->promised = call->conn->promised || server_call_stores(call);
+    server_repeat_replied(call, params);
+    if (call->conn && !call->oneway) {
+        server_send(call->conn, NULL, params, false);
+        call->conn->promised = call->conn->promised || server_call_stores(call);
+    } else {
+        json_decref(params);
+    }
     server_call_end(call);
 }
 

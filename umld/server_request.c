@@ -201,16 +201,15 @@ static bool params_fit(struct api_call *call)
 static bool allowed(struct api_call *call)
 {
     const struct api_method *method = call->method;
-    enum api_role role;
     struct um_error err;
 
     if (method->role == API_ROLE_NONE)
         return true;
-    role = call->server->role(call->server->umld, call->uid, method, call->params);
-    if (role >= method->role)
+    call->role = call->server->role(call->server->umld, call->uid, method, call->params);
+    if (call->role >= method->role)
         return true;
     um_fail(&err, UM_E_DENIED, method->name, NULL, "needs the role %s, user %u has %s here",
-            role_names[method->role], (unsigned)call->uid, role_names[role]);
+            role_names[method->role], (unsigned)call->uid, role_names[call->role]);
     if (method->role == API_ROLE_OWNER)
         um_hint(&err, "call it as the guest's owner or as an administrator");
     else
@@ -287,7 +286,8 @@ void server_request(struct server_conn *conn, const char *text, size_t len)
         unknown_method(call, name);
         return;
     }
-    if (!upgrade_agrees(call) || !params_fit(call) || !allowed(call) || !storable(call))
+    if (!upgrade_agrees(call) || !params_fit(call) || server_repeated(call) || !allowed(call) ||
+        !storable(call))
         return;
     if (call->upgrade && server_conn_unsent(conn))
         call->held = true;

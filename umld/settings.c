@@ -25,6 +25,8 @@ static const struct {
     [SETTING_LOG_SIZE] = {"console-log-size", KIND_SIZE, 1 << 20, 4096, 1 << 30},
     [SETTING_LOG_PARTS] = {"console-log-parts", KIND_INT, 8, 1, 1000},
     [SETTING_BOOT_SECONDS] = {"boot-seconds", KIND_INT, 60, 1, 3600},
+    [SETTING_EVENTS] = {"events-keep", KIND_INT, 100000, 1000, 10000000},
+    [SETTING_EVENT_DAYS] = {"events-days", KIND_INT, 0, 0, 3650},
     [SETTING_STOP_SECONDS] = {"stop-seconds", KIND_INT, 20, 1, 600},
     [SETTING_HANG_SECONDS] = {"hang-seconds", KIND_INT, 30, 1, 3600},
 };
@@ -139,12 +141,13 @@ static void change(struct umld *umld, struct api_call *call, int which, const ch
         return;
     }
     changed = value != s->values[which];
-    if (changed) {
+    if (changed && !api_call_dry(call)) {
         text = format(which, value, buf, sizeof(buf));
         s->values[which] = value;
         db_run(umld->db, DBQ_SETTING_PUT, rows[which].name, text);
         um_log_set_level((enum um_log_level)s->values[SETTING_LOG_LEVEL]);
         events_emit(umld, "setting.changed", rows[which].name, "value", text, NULL);
+        events_limits_changed(umld->events);
         guest_slots_offer(umld, guest_boot_places(umld));
         um_log(UM_LOG_NOTICE, "setting %s: %s", rows[which].name, text);
     }

@@ -13,6 +13,8 @@ enum setting {
     SETTING_LOG_SIZE,     /* bytes per console log part */
     SETTING_LOG_PARTS,    /* parts kept per console */
     SETTING_BOOT_SECONDS, /* what a kernel gets to come up */
+    SETTING_EVENTS,       /* events kept */
+    SETTING_EVENT_DAYS,   /* and how old they may become; 0: as old as they like */
     SETTING_STOP_SECONDS, /* what a guest gets to shut down after Ctrl-Alt-Del */
     SETTING_HANG_SECONDS, /* without an answer of its kernel, a guest counts as hung */
     SETTING_COUNT

@@ -13,7 +13,9 @@ struct db;
 struct guests;
 struct kernels;
 struct jobs;
+struct job_watcher;
 struct events;
+struct event_feed;
 struct images;
 struct settings;
 struct balance;
@@ -28,7 +30,9 @@ struct umld {
     struct api_server *server;
     struct settings *settings;
     struct events *events;
+    struct event_feed *feed;
     struct jobs *jobs;
+    struct job_watcher *job_watchers; /* calls that wait for a job, job_watch.c */
     struct kernels *kernels;
     struct images *images;
     struct guests *guests;

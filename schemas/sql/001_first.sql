@@ -69,7 +69,10 @@ CREATE TABLE job (
     uid      INTEGER NOT NULL,
     start_ns INTEGER NOT NULL,
     end_ns   INTEGER NOT NULL DEFAULT 0,
-    error    TEXT NOT NULL DEFAULT ''
+    error    TEXT NOT NULL DEFAULT '',
+    error_name TEXT NOT NULL DEFAULT '',        -- of vmcore/base/error.h
+    goal     TEXT NOT NULL DEFAULT '',          -- what a job that goes on after a restart waits for
+    limit_ns INTEGER NOT NULL DEFAULT 0         -- and until when; 0: no limit
 ) STRICT;
 CREATE INDEX job_active ON job(state) WHERE state IN ('queued', 'running');
 
@@ -80,6 +83,8 @@ CREATE TABLE event (
     object  TEXT NOT NULL,
     data    TEXT NOT NULL                       -- JSON object of strings
 ) STRICT;
+-- The newest of some type about one guest: explain, and waits for an event.
+CREATE INDEX event_about ON event(object, type, seq);
 
 CREATE TABLE request (
     id      TEXT PRIMARY KEY,                   -- requestId

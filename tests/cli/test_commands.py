@@ -190,10 +190,36 @@ class Verbs(Case):
         self.assertEqual(self.sent('Guest.Remove'), {'name': 'web', 'force': True})
 
     def test_wait(self):
-        self.script('Guest.Wait', {'guest': guest(state='stopped', cause='powered off')})
+        self.script('Guest.Wait', {'guest': guest(state='stopped', cause='powered off'), 'met': 'exit'})
         self.assertEqual(self.ok('wait', 'web'), 'web: stopped: powered off\n')
         self.assertEqual(self.sent('Guest.Wait'),
                          {'name': 'web', 'condition': 'exit', 'timeoutMs': 86400000})
+
+    def test_wait_for_an_event_a_line_or_either(self):
+        self.script('Guest.Wait', {'guest': guest(), 'met': 'event>=7', 'seq': 9, 'text': 'guest.ready'})
+        self.assertEqual(self.ok('wait', 'web', 'event>=7'), 'web: event 9: guest.ready\n')
+        self.umld.requests.clear()
+        self.script('Guest.Wait', {'guest': guest(), 'met': 'console=/lo/', 'text': 'web\x1b[1m login:'})
+        self.assertEqual(self.ok('wait', 'web', 'console=/lo/', 'failed', '--timeout', '5'), 'web: web?[1m login:\n')
+        self.assertEqual(self.sent('Guest.Wait'), {'name': 'web', 'condition': 'console=/lo/', 'others': ['failed'],
+                                                   'timeoutMs': 5000})
+
+    def test_wait_that_fails(self):
+        for name, status in (('Timeout', 10), ('Crashed', 12), ('NotFound', 7), ('NotRunning', 7), ('Cancelled', 13)):
+            def script(params, call, name=name):
+                raise Error(name, **common('not there'))
+            self.script('Guest.Wait', script)
+            self.fails(status, 'wait', 'web', 'ready')
+
+    def test_explain(self):
+        self.script('Guest.Explain', {
+            'state': 'failed', 'text': 'failed: kernel panic',
+            'causes': [{'seq': 3, 'time': '2026-01-01T00:00:00.123Z', 'text': 'uid 0 asked for start'}],
+            'advice': ['umlctl logs web --boot 7']})
+        self.assertEqual(self.ok('explain', 'web'),
+                         'web: failed: kernel panic\n  2026-01-01 00:00:00Z  uid 0 asked for start\n'
+                         '  try: umlctl logs web --boot 7\n')
+        self.assertEqual(self.sent('Guest.Explain'), {'name': 'web'})
 
     def several(self, params, call):
         if params['name'].startswith('bad'):
@@ -216,8 +242,9 @@ class Verbs(Case):
     def test_several_guests_in_json_have_a_line_each(self):
         self.script('Guest.Stop', self.several)
         lines = self.run_ctl('--json', 'stop', 'one', 'bad').stdout.splitlines()
-        self.assertEqual(json.loads(lines[0]), {'changed': True, 'state': 'stopped'})
+        self.assertEqual(json.loads(lines[0]), {'name': 'one', 'changed': True, 'state': 'stopped'})
         self.assertEqual(json.loads(lines[1])['error'], 'io.umld.Server.NotFound')
+        self.assertEqual(json.loads(self.ok('--json', 'stop', 'one')), {'changed': True, 'state': 'stopped'})
 
     def test_config(self):
         self.script('Guest.Config', {'values': [
@@ -283,6 +310,20 @@ class Host(Case):
         self.umld.requests.clear()
         self.usage('image', 'build', 'busybox', '--size', 'big')
 
+    def test_waiting_for_a_job_and_following_it(self):
+        def job(state, **more):
+            return {'job': {'id': '7', 'kind': 'image.build', 'object': 'busybox', 'state': state, 'phase': 'copy',
+                            'done': 1, 'total': 4, 'startedAt': '2026-01-01T00:00:00Z', 'uid': 0} | more}
+        self.script('Job.Wait', [job('running'), job('done')])
+        self.assertEqual(self.ok('job', 'wait', '7'), '7: done\n')
+        self.assertEqual(self.umld.calls('io.umld.Job.Wait')[0]['parameters'], {'id': '7', 'timeoutMs': 86400000})
+        lines = self.ok('job', 'show', '7', '--follow').splitlines()
+        self.assertEqual(lines[:2], ['7: copy 25%', 'job 7'])
+        self.script('Job.Wait', [job('failed', error='no space', errorName='NoResources')])
+        self.assertIn('job 7: failed: no space', self.fails(11, 'job', 'wait', '7'))
+        self.script('Job.Wait', [job('cancelled', error='by hand', errorName='Cancelled')])
+        self.fails(13, 'job', 'wait', '7')
+
     def test_jobs(self):
         job = {'id': '7', 'kind': 'image.build', 'object': 'busybox', 'state': 'running',
                'phase': 'copy', 'done': 1, 'total': 4, 'startedAt': '2026-01-01T00:00:00Z'}
@@ -292,7 +333,7 @@ class Host(Case):
         self.assertIn('25%', self.ok('job', 'list', '--active', '-n', '5'))
         self.assertEqual(self.sent('Job.List'), {'limit': 5, 'active': True})
         self.assertIn('copy', self.ok('job', 'show', '7'))
-        self.assertEqual(self.ok('job', 'cancel', '7'), '7: cancelled\n')
+        self.assertEqual(self.ok('job', 'cancel', '7'), '7: is being cancelled\n')
 
     def test_shutdown_waits_until_the_daemon_serves_nobody_any_more(self):
         self.script('Server.Shutdown', {})

@@ -89,6 +89,8 @@ printf '%s\\n' "${COMPREPLY[@]}"
         self.assertIn('--force', self.complete('stop', '--f'))
         self.assertIn('--replace', self.complete('image', 'build', '--'))
         self.assertIn('--json', self.complete('--socket', '/x', '--j'))
+        self.assertIn('--force', self.complete('--request-id', 'x', '--dry-run', 'stop', '--f'))
+        self.assertIn('--label', self.complete('pause', '--l'))
         self.assertEqual(self.complete('start', ''), [])
 
 

@@ -1,6 +1,7 @@
 """Consoles, logs, events, progress and run: everything that is more than one reply."""
 
 import base64
+import calendar
 import json
 import os
 import pty
@@ -234,12 +235,12 @@ class Events(Case):
 
     def test_filters_and_json(self):
         self.script('Server.Subscribe', [self.event(8), self.event(9)])
-        out = self.ok('--json', 'events', '--since', '7', '--guest', 'web', '--type', 'a,b',
+        out = self.ok('--json', 'events', '--since', '7', '--guest', 'web,db*', '--guest', 'x', '--type', 'a,b',
                       '--type=c')
         self.assertEqual([json.loads(line) for line in out.splitlines()],
                          [self.event(8), self.event(9)])
         self.assertEqual(self.sent('Server.Subscribe'),
-                         {'since': 7, 'guest': 'web', 'types': ['a', 'b', 'c']})
+                         {'since': 7, 'guests': ['web', 'db*', 'x'], 'types': ['a', 'b', 'c']})
 
     def test_follow_prints_as_they_come(self):
         first = json.dumps({'parameters': self.event(1), 'continues': True}).encode() + b'\0'
@@ -253,7 +254,58 @@ class Events(Case):
             self.assertIsNone(p.poll())
             p.send_signal(signal.SIGINT)
             self.assertEqual(p.wait(10), -signal.SIGINT)
-        self.assertEqual(self.sent('Server.Subscribe'), {'follow': True})
+        self.assertEqual(self.sent('Server.Subscribe'), {'follow': True, 'marks': True})
+
+    def test_since_a_time_or_a_while(self):
+        self.script('Server.Subscribe', {})
+        self.ok('events', '--since', '2026-01-31T14:00:00.5+02:00')
+        self.assertEqual(self.sent('Server.Subscribe'), {'sinceTime': '2026-01-31T12:00:00.500000Z'})
+        self.umld.requests.clear()
+        before = time.time() - 600
+        self.ok('events', '--since', '10m')
+        text = self.sent('Server.Subscribe')['sinceTime']
+        when = calendar.timegm(time.strptime(text[:19], '%Y-%m-%dT%H:%M:%S'))
+        self.assertLess(abs(when - before), 60)
+        self.umld.requests.clear()
+        for word in ('yesterday', '-1', '2026-01-31', '5x'):
+            self.assertIn('how long ago', self.usage('events', '--since', word))
+
+    def follow_through_a_restart(self, first):
+        """What a follower asks when its connection breaks after these replies."""
+        replies = b''.join(json.dumps({'parameters': p, 'continues': True}).encode() + b'\0' for p in first)
+        asked = []
+
+        def script(params, call):
+            asked.append(params)
+            if len(asked) == 1:
+                raise Raw(replies)
+            return self.event(99)
+        self.script('Server.Subscribe', script)
+        done = self.run_ctl('events', '--follow', '--guest', 'web')
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return asked, done
+
+    def test_a_follower_goes_on_after_the_last_event_it_saw(self):
+        asked, done = self.follow_through_a_restart([{'at': 40}, self.event(41), self.event(45)])
+        self.assertEqual([p.get('since') for p in asked], [None, 45])
+        self.assertEqual(asked[1]['guests'], ['web'])
+        self.assertIn('going on after event 45', done.stderr)
+        self.assertEqual(len(done.stdout.splitlines()), 3)
+
+    def test_a_follower_of_little_goes_on_where_it_was_told_to_be(self):
+        asked, _ = self.follow_through_a_restart([{'at': 40}, self.event(41), {'at': 2000}])
+        self.assertEqual(asked[1]['since'], 2000)
+        asked, done = self.follow_through_a_restart([{'lost': {'from': 1, 'to': 77}}])
+        self.assertEqual(asked[1]['since'], 77)
+        self.assertNotIn('"at"', done.stdout)
+
+    def test_a_follower_gives_up_when_its_time_is_up(self):
+        def script(params, call):
+            os.unlink(self.umld.path)
+            raise Raw(json.dumps({'parameters': {'at': 7}, 'continues': True}).encode() + b'\0')
+        self.script('Server.Subscribe', script)
+        text = self.fails(14, 'events', '--follow', '--timeout', '500ms')
+        self.assertIn('umlctl events --follow --since 7', text)
 
     def test_progress_of_a_start_on_a_terminal(self):
         self.script('Guest.Start', [{'changed': True, 'state': s, 'ready': s == 'running'}

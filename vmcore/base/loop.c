@@ -1,5 +1,7 @@
 #include "vmcore/base/loop.h"
 
+#include "vmcore/base/clock.h"
+
 #include <event2/event.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -28,6 +30,7 @@ struct um_watch {
 
 struct um_timer {
     struct event *event;
+    int64_t due_ns; /* um_clock_mono_ns() time */
     um_timer_fn fn;
     void *arg;
 };
@@ -179,6 +182,7 @@ void um_timer_arm(struct um_timer *t, int64_t delay_ns)
         delay_ns = 0;
     tv.tv_sec = delay_ns / 1000000000;
     tv.tv_usec = delay_ns % 1000000000 / 1000;
+    t->due_ns = um_clock_mono_ns() + delay_ns;
     evtimer_add(t->event, &tv);
 }
 
@@ -190,6 +194,13 @@ void um_timer_disarm(struct um_timer *t)
 bool um_timer_armed(const struct um_timer *t)
 {
     return evtimer_pending(t->event, NULL);
+}
+
+int64_t um_timer_left_ns(const struct um_timer *t)
+{
+    int64_t left = um_timer_armed(t) ? t->due_ns - um_clock_mono_ns() : 0;
+
+    return left > 0 ? left : 0;
 }
 
 void um_timer_free(struct um_timer *t)

@@ -48,6 +48,8 @@ struct um_timer *um_timer_new(struct um_loop *loop, um_timer_fn fn, void *arg)
 void um_timer_arm(struct um_timer *t, int64_t delay_ns) um_nonnull(1);
 void um_timer_disarm(struct um_timer *t) um_nonnull(1);
 bool um_timer_armed(const struct um_timer *t) um_nonnull(1);
+/* Until it fires; 0: not armed, or late. */
+int64_t um_timer_left_ns(const struct um_timer *t) um_nonnull(1);
 void um_timer_free(struct um_timer *t);
 
 struct um_signal *um_signal_new(struct um_loop *loop, int signo, um_signal_fn fn, void *arg)

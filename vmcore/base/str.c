@@ -162,6 +162,27 @@ bool um_str_starts(const char *s, const char *prefix)
     return strncmp(s, prefix, strlen(prefix)) == 0;
 }
 
+bool um_str_glob(const char *pattern, const char *text)
+{
+    const char *star = NULL, *taken = NULL; /* the last `*`, and what it stands for so far */
+
+    while (*text) {
+        if (*pattern == '*') {
+            star = pattern++;
+            taken = text;
+        } else if (*pattern == '?' || *pattern == *text) {
+            pattern++;
+            text++;
+        } else if (star) {
+            pattern = star + 1;
+            text = ++taken;
+        } else {
+            return false;
+        }
+    }
+    return pattern[strspn(pattern, "*")] == '\0';
+}
+
 const char *um_str_clean(const char *s, char *buf, size_t size)
 {
     size_t n = 0;

@@ -53,6 +53,12 @@ void um_strp_free(char **s); /* for um_cleanup() */
 bool um_str_starts(const char *s, const char *prefix) um_nonnull(1, 2);
 
 /*
+ * Does all of text fit the pattern: `*` any characters, `?` one, everything else itself? Takes at
+ * most len(pattern) * len(text) steps, whatever a stranger chose as pattern.
+ */
+bool um_str_glob(const char *pattern, const char *text) um_nonnull(1, 2);
+
+/*
  * Copy without control characters: guests write part of what is shown, and must not be able to
  * send escape sequences to a terminal. Newlines and tabs stay. Returns buf.
  */

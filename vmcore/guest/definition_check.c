@@ -5,19 +5,16 @@
  */
 #include "vmcore/guest/definition_internal.h"
 
+#include "vmcore/base/pattern.h"
 #include "vmcore/guest/launch.h"
 
 #include <ctype.h>
-#include <regex.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define PATTERN_MAX 256
-/* The C library expands `{n}` by copying: nested ones multiply, and take all memory. */
-#define PATTERN_REPEAT_MAX 1000
-#define LABEL_MAX          256
+#define LABEL_MAX 256
 /* What umld adds to a command line, generously. */
 #define CMDLINE_RESERVE 640
 
@@ -313,31 +310,10 @@ static void check_cmdline(struct problems *p, const struct guest_definition *d)
                     total, LAUNCH_CMDLINE_MAX);
 }
 
-/* Product of all `{n}` and `{n,m}` in the pattern, an upper bound of how often parts are copied. */
-static unsigned long repeats(const char *pattern)
-{
-    unsigned long product = 1;
-
-    for (const char *c = strchr(pattern, '{'); c; c = strchr(c + 1, '{')) {
-        char *end;
-        unsigned long n = strtoul(c + 1, &end, 10);
-
-        if (*end == ',' && isdigit((unsigned char)end[1]))
-            n = strtoul(end + 1, &end, 10);
-        if (n > PATTERN_REPEAT_MAX)
-            return n;
-        product *= n ? n : 1;
-        if (product > PATTERN_REPEAT_MAX)
-            return product;
-    }
-    return product;
-}
-
 static void check_ready(struct problems *p, const struct guest_definition *d)
 {
-    char text[128];
-    regex_t re;
-    int rc;
+    struct um_pattern *pattern;
+    struct um_error err;
 
     if (d->ready != READY_CONSOLE) {
         if (d->ready_pattern)
@@ -349,20 +325,10 @@ static void check_ready(struct problems *p, const struct guest_definition *d)
                 "for example ready=console:'login:'");
         return;
     }
-    if (strlen(d->ready_pattern) > PATTERN_MAX || repeats(d->ready_pattern) > PATTERN_REPEAT_MAX) {
-        problem_add(p, UM_E_INVALID, "readyPattern",
-                    "the pattern is too costly: at most %d bytes and %d repetitions", PATTERN_MAX,
-                    PATTERN_REPEAT_MAX);
-        return;
-    }
-    rc = regcomp(&re, d->ready_pattern, REG_EXTENDED | REG_NOSUB);
-    if (rc) {
-        regerror(rc, &re, text, sizeof(text));
-        problem_add(p, UM_E_INVALID, "readyPattern", "\"%.80s\" is no regular expression: %s",
-                    d->ready_pattern, text);
-        return;
-    }
-    regfree(&re);
+    if (um_pattern_new(d->ready_pattern, NULL, "readyPattern", &pattern, &err))
+        um_hint(problem_add(p, UM_E_INVALID, "readyPattern", "%s", err.message), "%s", err.hint);
+    else
+        um_pattern_free(pattern);
 }
 
 void guest_definition_check(const struct guest_definition *d, struct um_error *errors, size_t max,

@@ -2,11 +2,11 @@
 
 #include "vmcore/base/fd.h"
 #include "vmcore/base/kv.h"
+#include "vmcore/base/pattern.h"
 #include "vmcore/monitor/order.h"
 
 #include <errno.h>
 #include <limits.h>
-#include <regex.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -182,7 +182,8 @@ static enum um_code read_pairs(struct mon_config *c, size_t len, bool *seen, str
 
 static enum um_code check_whole(const struct mon_config *c, const bool *seen, struct um_error *err)
 {
-    regex_t re;
+    struct um_pattern *pattern;
+    enum um_code code;
 
     for (size_t i = 0; i < UM_ARRAY_LEN(rows); i++)
         if (!seen[i] && !rows[i].optional)
@@ -193,11 +194,13 @@ static enum um_code check_whole(const struct mon_config *c, const bool *seen, st
                        "the program \"%s\" is not an absolute path", c->argv.v[0]);
     if (c->ready != MON_READY_CONSOLE)
         return UM_OK;
-    if (!c->pattern || regcomp(&re, c->pattern, REG_EXTENDED | REG_NOSUB) != 0)
+    if (!c->pattern)
         return um_fail(err, UM_E_INVALID, "launch order", ORDER_KEY_PATTERN,
                        "ready=console needs a pattern that is an extended regular expression");
-    regfree(&re);
-    return UM_OK;
+    code = um_pattern_new(c->pattern, "launch order", ORDER_KEY_PATTERN, &pattern, err);
+    if (!code)
+        um_pattern_free(pattern);
+    return code;
 }
 
 enum um_code mon_config_parse(char *record, size_t len, struct mon_config *ret,

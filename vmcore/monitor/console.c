@@ -162,7 +162,7 @@ static void take_output(struct mon_console *c, const char *data, size_t len)
     if (c == &m->consoles[0]) {
         bool seek = m->config.ready == MON_READY_CONSOLE && !(m->state.flags & MON_F_READY);
 
-        if (mon_lines_feed(&m->lines, data, len, seek))
+        if (um_lines_feed(&m->lines, data, len, seek))
             mon_saw_ready(m, MON_READY_CONSOLE);
     }
 }

@@ -72,7 +72,7 @@ void mon_saw_kernel_up(struct monitor *m)
         m->state.flags &= ~(uint32_t)MON_F_READY;
         m->state.ready_wall_ns = 0;
         mon_kept_clear(&m->notify.kept);
-        mon_lines_reset(&m->lines);
+        um_lines_reset(&m->lines);
         for (size_t i = 0; i < m->console_count; i++)
             if (!m->consoles[i].config->pts)
                 mon_log_new_boot(&m->consoles[i].log, m->state.boot);
@@ -214,8 +214,11 @@ static enum um_code start(struct monitor *m, struct um_error *err)
 
 static bool init(struct monitor *m, struct mon_config *config)
 {
+    struct um_pattern *pattern = NULL;
     char title[16];
 
+    if (config->pattern && um_pattern_new(config->pattern, NULL, NULL, &pattern, NULL))
+        return false;
     *m = (struct monitor){.config = *config,
                           .log_dir = -1,
                           .child_pidfd = -1,
@@ -229,8 +232,9 @@ static bool init(struct monitor *m, struct mon_config *config)
     snprintf(title, sizeof(title), "umlmon:%s", config->guest);
     prctl(PR_SET_NAME, title);
     setsid();
-    return mon_identity_keep(config) && mon_lines_init(&m->lines, config->pattern) &&
-           mon_loop_init(&m->loop) && prctl(PR_SET_CHILD_SUBREAPER, 1) == 0 && catch_signals(m);
+    um_lines_init(&m->lines, pattern);
+    return mon_identity_keep(config) && mon_loop_init(&m->loop) &&
+           prctl(PR_SET_CHILD_SUBREAPER, 1) == 0 && catch_signals(m);
 }
 
 static void done(struct monitor *m)
@@ -244,7 +248,7 @@ static void done(struct monitor *m)
     um_fd_close(&m->signals.fd);
     um_fd_close(&m->child_pidfd);
     um_fd_close(&m->log_dir);
-    mon_lines_done(&m->lines);
+    um_lines_done(&m->lines);
     mon_loop_done(&m->loop);
     mon_config_done(&m->config);
 }

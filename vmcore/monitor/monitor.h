@@ -14,11 +14,11 @@
 #define VMCORE_MONITOR_MONITOR_H
 
 #include "mconsole/signals.h"
+#include "vmcore/base/lines.h"
 #include "vmcore/base/str.h"
 #include "vmcore/monitor/config.h"
 #include "vmcore/monitor/conlog.h"
 #include "vmcore/monitor/init_proto.h"
-#include "vmcore/monitor/lines.h"
 #include "vmcore/monitor/loop.h"
 #include "vmcore/monitor/proto.h"
 
@@ -259,7 +259,7 @@ struct monitor {
     size_t console_count;
     struct mon_client *clients;
     size_t client_count;
-    struct mon_lines lines; /* of con0 */
+    struct um_lines lines; /* of con0 */
     struct mon_control control;
     struct mon_notify_in notify;
     struct mon_initlink link;

@@ -64,6 +64,23 @@ class Statuses(Case):
         self.assertIn("kernel", self.daemon.umlctl("doctor").stdout)
         self.assertIn("fake", self.ctl("kernel", "list").stdout)
 
+    def test_many_guests_by_pattern_and_label(self):
+        for number in range(6):
+            self.create(f"g{number}", labels={"customer": str(number % 2)})
+        self.assertEqual(self.ctl("start", "g*", "--dry-run").stdout.count("would start"), 6)
+        self.assertEqual({g["runtime"]["state"] for g in self.call("Guest.List")["guests"]}, {"stopped"})
+        started = self.ctl("start", "g*", "-l", "customer=1", "--request-id", "night").stdout
+        self.assertEqual(started, "".join(f"g{n}: running, ready\n" for n in (1, 3, 5)))
+        self.ctl("kill", "g3")
+        # The same command again: remembered, and not done again.
+        self.assertEqual(self.ctl("start", "g*", "-l", "customer=1", "--request-id", "night").stdout, started)
+        self.assertEqual(self.runtime("g3")["state"], "stopped")
+        self.assertEqual(self.ctl("stop", "--all", "--force").stdout.count("stopped"), 6)
+        self.ctl("stop", "g0", "g9", status=15)
+        self.ctl("remove", "x*", status=7)
+        self.ctl("remove", "g*", "-l", "customer!=1")
+        self.assertEqual([g["definition"]["name"] for g in self.call("Guest.List")["guests"]], ["g1", "g3", "g5"])
+
     def test_shutdown(self):
         self.ctl("shutdown")
         self.assertEqual(self.daemon.process.wait(harness.LIMIT), 0)

@@ -74,7 +74,7 @@ class Creating(Case):
 
     def test_a_dry_run_makes_nothing(self):
         reply = self.call("Guest.Create", definition={"name": "web", "devices": ["mem=64M"]}, dryRun=True)
-        self.assertFalse(reply["changed"])
+        self.assertTrue(reply["changed"])
         self.assertEqual(self.call("Guest.List")["guests"], [])
         self.assertEqual(self.events(types=["guest.defined"]), [])
 
@@ -164,7 +164,9 @@ class Changing(Case):
 
     def test_a_dry_run_changes_nothing(self):
         before = self.create("web", "mem=64M")
-        self.assertTrue(self.call("Guest.Update", name="web", set=["mem=65M"], dryRun=True)["changed"])
+        reply = self.call("Guest.Update", name="web", set=["mem=65M"], dryRun=True)
+        self.assertTrue(reply["changed"])
+        self.assertEqual(reply["guest"]["definition"]["devices"], ["mem=65M"])
         self.assertEqual(self.call("Guest.Get", name="web")["guest"], before)
 
     def test_a_running_guest_takes_changes_at_its_next_start(self):

@@ -64,6 +64,14 @@ class Roles(Case):
         for verb in verbs:
             self.assertEqual(self.attempt(OTHER, f"Guest.{verb}", name="web"), "done", verb)
 
+    def test_who_may_not_read_a_console_may_not_guess_at_it_either(self):
+        self.boot("web", owner=OTHER)
+        for condition in ("console=/fake/", "console>/fake/"):
+            self.assertIn("Denied", self.attempt(STRANGER, "Guest.Wait", name="web", condition=condition))
+            self.assertIn("Denied", self.attempt(STRANGER, "Guest.Wait", name="web", condition="exit", others=[condition]))
+        self.assertEqual(self.attempt(OTHER, "Guest.Wait", name="web", condition="console=/fake/"), "done")
+        self.assertEqual(self.attempt(STRANGER, "Guest.Wait", name="web", condition="ready"), "done")
+
     def test_an_owner_may_not_give_his_guest_files_of_others(self):
         self.create("web", owner=OTHER)
         text = self.attempt(OTHER, "Guest.Update", name="web", set=["hostfs=/root"])

@@ -18,6 +18,10 @@ def method(notes='', given='name: string', output=''):
     return METHOD.format(notes=notes, input=given, output=output)
 
 
+def change(given, interface='a.b', notes=''):
+    return f'interface {interface}\n# @role admin\n# @mutates\n{notes}method M({given}) -> ()'
+
+
 BAD = {
     'no interface': ('type T (a: int)', "expected 'interface'"),
     'bad interface name': ('interface nodot\n', 'not a valid interface name'),
@@ -47,6 +51,18 @@ BAD = {
     'nullable twice': (method(given='a: ??int'), 'is not a type'),
     'map of ints': (method(given='a: [int]int'), "expected 'string'"),
     'enum as parameters': (HEAD + '# @role viewer\nmethod M(a, b) -> ()', 'expected fields'),
+    'change without a requestId': (change('name: string, dryRun: ?bool'), 'needs `requestId: ?string`'),
+    'change without a dryRun': (change('requestId: ?string'), 'needs `dryRun: ?bool`'),
+    'dryRun that must be given': (change('requestId: ?string, dryRun: bool'), 'needs `dryRun'),
+    'requestId that is a number': (change('requestId: ?int, dryRun: ?bool'), 'needs `requestId'),
+    'change of a guest without ifRevision': (
+        change('name: string, requestId: ?string, dryRun: ?bool', 'io.umld.Guest'), 'needs `ifRevision: ?int`'),
+    'exempt without a reason': (change('requestId: ?string', notes='# @exempt dryRun\n'), 'and the reason'),
+    'exempt from what it has': (change('requestId: ?string, dryRun: ?bool', notes='# @exempt dryRun why\n'),
+                                'need not have it'),
+    'exempt from what none has': (change('requestId: ?string, dryRun: ?bool', notes='# @exempt name why\n'),
+                                  'need not have it'),
+    'exempt without a change': (method('# @exempt dryRun why\n'), 'is for methods with @mutates'),
     'unclosed': (HEAD + 'type T (a: int', "expected ','"),
     'odd character': (HEAD + 'type T (a: int;)', 'unexpected character'),
     'unknown member': (HEAD + 'property P ()', 'expected type, method or error'),
@@ -71,8 +87,9 @@ type Word (one, two)
 # @role owner
 # @mutates
 # @upgrade
+# @exempt dryRun a stream cannot be tried
 # @check names pattern name
-method DoIt(tree: Tree, w: Word, names: []string) -> (tree: ?Tree)
+method DoIt(tree: Tree, w: Word, names: []string, requestId: ?string) -> (tree: ?Tree)
 error Bad (why: string)
 '''
         interface = idl.Parser('a.varlink', text).parse()
@@ -82,7 +99,10 @@ error Bad (why: string)
         code = generate.make_rows_c(interfaces)
         self.assertIn('.handler = api_b_do_it', code)
         self.assertIn('API_MUTATES | API_UPGRADE', code)
-        self.assertIn('#define API_B_DO_IT "a.b.DoIt"', generate.make_names_h(interfaces))
+        names = generate.make_names_h(interfaces)
+        self.assertIn('#define API_B_DO_IT "a.b.DoIt"', names)
+        self.assertIn('X(API_B_DO_IT, false)', names)
+        self.assertEqual([c.high for c in interface.methods['DoIt'].input.fields[-1].checks], [128])
 
     def test_handlers_of_one_name_are_refused(self):
         one = idl.Parser('1', 'interface a.b\n# @role none\nmethod M() -> ()').parse()

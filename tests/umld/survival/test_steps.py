@@ -30,6 +30,16 @@ class Steps(Case):
 
     def assert_jobs_closed(self):
         self.assertEqual(self.w.call("Job.List", active=True)["jobs"], [])
+        events = self.w.events()
+        begun, ended = ([e["data"]["job"] for e in events if e["type"] == kind] for kind in ("job.started", "job.ended"))
+        self.assertEqual(sorted(begun), sorted(ended), "each job has one beginning and one end")
+
+    def assert_job(self, name, kind, state, **more):
+        """The job of that guest has this outcome, by its rule, whichever daemon saw it."""
+        jobs = [j for j in self.w.call("Job.List", limit=1000)["jobs"] if (j["object"], j["kind"]) == (name, kind)]
+        self.assertEqual(len(jobs), 1, jobs)
+        job = self.w.call("Job.Wait", id=jobs[0]["id"], timeoutMs=world.LIMIT * 1000)["job"]
+        self.assertEqual({key: job.get(key) for key in ("state", *more)}, {"state": state, **more})
 
 
 class Start(Steps):
@@ -40,6 +50,7 @@ class Start(Steps):
             self.w.start()
             run = self.w.settled()[name]
             self.assertEqual((run["state"], run["want"]), ("stopped", "down"))
+            self.assertEqual([j for j in self.w.call("Job.List")["jobs"] if j["object"] == name], [])
             self.assert_jobs_closed()
         self.each(["enter:preparing", "before-commit"], one)
 
@@ -50,6 +61,7 @@ class Start(Steps):
             self.w.start()
             run = self.w.wait(name, "ready")
             self.assertEqual((run["state"], run["want"], run["restarts"]), ("running", "up", 0))
+            self.assert_job(name, "guest.start", "done", done=3, total=3)
             self.assert_jobs_closed()
             types = [e["type"] for e in self.w.events(guest=name)]
             self.assertEqual((types.count("guest.kernel-up"), types.count("guest.ready")), (1, 1), types)
@@ -86,6 +98,7 @@ class Stop(Steps):
             run = self.w.wait(name, "exit")
             self.assertEqual((run["state"], run["want"]), ("stopped", "down"))
             self.assertNotIn("cause", run)
+            self.assert_job(name, "guest.stop", "done", done=3, total=3)
             self.assert_jobs_closed()
         self.each(["stored:stopping", "done:stopping", "cad", "sysrq s", "sysrq u", "halt", "enter:releasing",
                    "stored:releasing", "done:releasing", "enter:stopped", "stored:stopped", "done:stopped"], one)
@@ -301,6 +314,52 @@ class Attach(Steps):
 
 
 class Jobs(Steps):
+    def test_a_start_that_fails_under_the_next_daemon_is_a_failed_job(self):
+        def one(name, point):
+            self.w.create(name, "noready,panic=300")
+            self.die_at(point, "Guest.Start", name=name)
+            self.w.start()
+            self.assert_job(name, "guest.start", "failed", errorName="Crashed")
+            self.assert_jobs_closed()
+        self.each(["stored:preparing", "stored:booting", "done:booting", "enter:running", "enter:releasing"], one)
+
+    def test_a_start_that_is_cancelled_under_the_next_daemon(self):
+        def one(name, point):
+            self.w.create(name, "noready")
+            self.die_at(point, "Guest.Start", name=name)
+            self.w.start()
+            job = self.w.call("Job.List", active=True)["jobs"][0]
+            self.assertEqual((job["kind"], job["object"]), ("guest.start", name))
+            self.assertTrue(self.w.call("Job.Cancel", id=job["id"])["changed"])
+            self.assert_job(name, "guest.start", "cancelled", errorName="Cancelled")
+            self.assertEqual(self.w.wait(name, "exit")["state"], "stopped")
+            self.assert_jobs_closed()
+        self.each(["stored:preparing", "done:booting", "enter:running"], one)
+
+    def test_a_job_whose_time_ran_out_meanwhile_has_a_little_more(self):
+        """The limit is that of the call; a daemon that was away gives the guest ten seconds to be seen as it is."""
+        self.w.create("web", "noready")
+        self.w.arm("done:booting")
+        with self.w.send_only("Guest.Start", name="web", timeoutMs=1):
+            self.w.died()
+        self.w.start()
+        self.w.wait("web", "running")
+        self.w.call("Console.Send", name="web", data="notify READY=1\n")
+        self.assert_job("web", "guest.start", "done")
+
+    def test_the_job_of_a_guest_that_is_gone_has_failed(self):
+        self.w.create("web", "noready")
+        with self.w.send_only("Guest.Start", name="web"):
+            self.w.wait("web", "running")
+            self.w.arm("after-commit")
+            self.w.send_only("Guest.Remove", name="web", force=True).socket.close()
+            self.w.died()
+        self.w.start()
+        until(lambda: "web" not in self.w.guests() or self.w.guests()["web"]["state"] == "stopped")
+        job = self.w.call("Job.List")["jobs"][0]
+        self.assertIn(self.w.call("Job.Wait", id=job["id"])["job"]["state"], ("failed", "cancelled"))
+        self.assert_jobs_closed()
+
     def test_a_kernel_probe_cut_off_leaves_no_guest_and_no_verdict(self):
         w = self.w
         kernel = w.directory + "/fake_guest-6.5.0"
@@ -313,6 +372,7 @@ class Jobs(Steps):
                 w.start()
                 until(lambda: not w.directories(), what="the probe's directory removed")
                 self.assertEqual([n for n in world.os.listdir(w.state + "/guests") if n.startswith("probe-")], [])
+                self.assertEqual(w.call("Job.List")["jobs"][0]["error"][-14:], "probe it again")
                 self.assert_jobs_closed()
                 self.check_reality()
         self.assertTrue(w.call("Kernel.Add", path=kernel, name="other")["kernel"])
@@ -328,6 +388,7 @@ class Jobs(Steps):
         self.assertEqual(w.call("Image.List")["images"], [])
         jobs = [j for j in w.call("Job.List")["jobs"] if j["kind"] == "image.build"]
         self.assertEqual([j["state"] for j in jobs], ["failed"])
+        self.assertIn("build it again", jobs[0]["error"])
         self.assertEqual([n for n in world.os.listdir(w.state + "/images")], [])
         w.call("Image.Build", kind="busybox", name="img", bytes=16 << 20)
 

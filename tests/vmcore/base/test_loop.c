@@ -136,12 +136,54 @@ START_TEST(clocks_and_identities_of_processes_are_steady)
 }
 END_TEST
 
+START_TEST(times_are_read_back_as_they_were_written_and_nothing_else_is)
+{
+    static const struct {
+        const char *text;
+        int64_t ns;
+    } rows[] = {
+        {"2026-11-23T11:15:00.123456Z", INT64_C(1795432500123456000)},
+        {"2026-11-23 11:15:00Z", INT64_C(1795432500000000000)},
+        {"2026-11-23T13:15:00+02:00", INT64_C(1795432500000000000)},
+        {"2026-11-23T05:45:00.5-05:30", INT64_C(1795432500500000000)},
+        {"1970-01-01T00:00:00Z", 0},
+    };
+    static const char *const bad[] = {"",
+                                      "now",
+                                      "2026-11-23",
+                                      "2026-11-23T11:15:00",
+                                      "2026-11-23T11:15Z",
+                                      "2026-11-23T11:15:00z",
+                                      "2026-13-23T11:15:00Z",
+                                      "2026-11-23T25:15:00Z",
+                                      "2026-11-23T11:15:00+2",
+                                      "2026-11-23T11:15:00+99:00",
+                                      "  26-11-23T11:15:00Z",
+                                      "2026-11-23T11:15:00Zx",
+                                      "2999-11-23T11:15:00Z",
+                                      "0001-11-23T11:15:00Z"};
+
+    for (size_t i = 0; i < UM_ARRAY_LEN(rows); i++) {
+        int64_t ns = -1;
+
+        ck_assert_msg(um_clock_from_rfc3339(rows[i].text, &ns) && ns == rows[i].ns, "%s: %lld",
+                      rows[i].text, (long long)ns);
+    }
+    for (size_t i = 0; i < UM_ARRAY_LEN(bad); i++) {
+        int64_t ns = -1;
+
+        ck_assert_msg(!um_clock_from_rfc3339(bad[i], &ns) && ns == -1, "%s", bad[i]);
+    }
+}
+END_TEST
+
 static const struct suite_test tests[] = {
     {&hooks_run_in_order_after_callbacks_until_none_has_more, 0},
     {&hooks_are_limited_not_overrun, 0},
     {&a_watch_may_be_freed_in_its_own_callback, 0},
     {&signals_are_callbacks, 0},
     {&times_are_written_in_utc, 0},
+    {&times_are_read_back_as_they_were_written_and_nothing_else_is, 0},
     {&clocks_and_identities_of_processes_are_steady, 0},
 };
 SUITE_MAIN("loop", tests)

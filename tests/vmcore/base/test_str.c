@@ -180,6 +180,38 @@ START_TEST(malformed_records_stop_before_the_end)
 }
 END_TEST
 
+START_TEST(globs_fit_whole_names_and_cannot_be_made_slow)
+{
+    static const struct {
+        const char *pattern, *text;
+        bool fits;
+    } rows[] = {
+        {"web", "web", true},
+        {"web", "web2", false},
+        {"web*", "web", true},
+        {"web*", "web12", true},
+        {"*", "", true},
+        {"", "", true},
+        {"", "a", false},
+        {"?", "a", true},
+        {"?", "", false},
+        {"*b", "abab", true},
+        {"*b?", "abab", false},
+        {"a*b*c", "axxbxxc", true},
+        {"a*b*c", "axxcxxb", false},
+        {"[a]", "a", false},
+        {"w?b-*", "web-7", true},
+    };
+
+    for (size_t i = 0; i < UM_ARRAY_LEN(rows); i++)
+        ck_assert_msg(um_str_glob(rows[i].pattern, rows[i].text) == rows[i].fits, "%s, %s",
+                      rows[i].pattern, rows[i].text);
+    for (int i = 0; i < 10000; i++) /* exponential ones would take for ever */
+        ck_assert(!um_str_glob("*a*a*a*a*a*a*a*a*a*a*a*a*a*a*b",
+                               "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"));
+}
+END_TEST
+
 START_TEST(only_utf8_without_control_characters_is_left)
 {
     static const struct {
@@ -218,10 +250,16 @@ START_TEST(control_characters_are_replaced)
 END_TEST
 
 static const struct suite_test tests[] = {
-    {&buffer_grows_consumes_and_is_taken, 0},    {&string_list_copies_and_is_terminated, 0},
-    {&integers_are_read_whole_or_not_at_all, 0}, {&sizes_read_back_what_was_written, 0},
-    {&names_cannot_leave_their_directory, 0},    {&paths_are_joined_and_dots_removed, 0},
-    {&records_keep_order_and_long_values, 0},    {&malformed_records_stop_before_the_end, 0},
-    {&control_characters_are_replaced, 0},       {&only_utf8_without_control_characters_is_left, 0},
+    {&buffer_grows_consumes_and_is_taken, 0},
+    {&string_list_copies_and_is_terminated, 0},
+    {&integers_are_read_whole_or_not_at_all, 0},
+    {&sizes_read_back_what_was_written, 0},
+    {&names_cannot_leave_their_directory, 0},
+    {&paths_are_joined_and_dots_removed, 0},
+    {&records_keep_order_and_long_values, 0},
+    {&malformed_records_stop_before_the_end, 0},
+    {&globs_fit_whole_names_and_cannot_be_made_slow, 0},
+    {&control_characters_are_replaced, 0},
+    {&only_utf8_without_control_characters_is_left, 0},
 };
 SUITE_MAIN("str", tests)

@@ -1,42 +1,39 @@
-#include "vmcore/monitor/lines.h"
+#include "vmcore/base/lines.h"
 
 #include <stdio.h>
 #include <string.h>
 
-bool mon_lines_init(struct mon_lines *s, const char *pattern)
+void um_lines_init(struct um_lines *s, struct um_pattern *pattern)
 {
     memset(s, 0, sizeof(*s));
-    if (pattern && regcomp(&s->pattern, pattern, REG_EXTENDED | REG_NOSUB) != 0)
-        return false;
-    s->has_pattern = pattern != NULL;
-    return true;
+    s->pattern = pattern;
 }
 
-void mon_lines_done(struct mon_lines *s)
+void um_lines_done(struct um_lines *s)
 {
-    if (s->has_pattern)
-        regfree(&s->pattern);
-    s->has_pattern = false;
+    um_pattern_free(s->pattern);
+    s->pattern = NULL;
 }
 
-void mon_lines_reset(struct mon_lines *s)
+void um_lines_reset(struct um_lines *s)
 {
-    s->escape = MON_ESCAPE_NONE;
+    s->escape = UM_ESCAPE_NONE;
     s->len = 0;
     s->continued = false;
 }
 
-static bool matches(struct mon_lines *s, bool whole)
+static bool matches(struct um_lines *s, bool whole)
 {
-    int flags = (s->continued ? REG_NOTBOL : 0) | (whole ? 0 : REG_NOTEOL);
+    unsigned flags = (s->continued ? UM_PATTERN_NO_BEGIN : 0u) | (whole ? 0u : UM_PATTERN_NO_END);
 
-    if (!s->has_pattern)
+    if (!s->pattern || !um_pattern_matches(s->pattern, s->line, s->len, flags))
         return false;
-    s->line[s->len] = '\0';
-    return regexec(&s->pattern, s->line, 0, NULL, flags) == 0;
+    if (!s->match[0])
+        snprintf(s->match, sizeof(s->match), "%.*s", (int)s->len, s->line);
+    return true;
 }
 
-static bool end_line(struct mon_lines *s, bool seek, bool newline)
+static bool end_line(struct um_lines *s, bool seek, bool newline)
 {
     bool found = seek && matches(s, newline);
 
@@ -49,40 +46,40 @@ static bool end_line(struct mon_lines *s, bool seek, bool newline)
 }
 
 /* Bytes of escape sequences give false. (ECMA-48: CSI ends at 0x40..0x7e, strings at BEL or ST.) */
-static bool is_text(struct mon_lines *s, unsigned char c)
+static bool is_text(struct um_lines *s, unsigned char c)
 {
     switch (s->escape) {
-    case MON_ESCAPE_NONE:
+    case UM_ESCAPE_NONE:
         if (c != 0x1b)
             return true;
-        s->escape = MON_ESCAPE_BEGUN;
+        s->escape = UM_ESCAPE_BEGUN;
         return false;
-    case MON_ESCAPE_BEGUN:
+    case UM_ESCAPE_BEGUN:
         if (c == '[')
-            s->escape = MON_ESCAPE_CSI;
+            s->escape = UM_ESCAPE_CSI;
         else if (strchr("]PX^_", c) && c)
-            s->escape = MON_ESCAPE_STRING;
+            s->escape = UM_ESCAPE_STRING;
         else if (c < 0x20 || c > 0x2f) /* 0x20..0x2f: intermediate, one more follows */
-            s->escape = MON_ESCAPE_NONE;
+            s->escape = UM_ESCAPE_NONE;
         return false;
-    case MON_ESCAPE_CSI:
+    case UM_ESCAPE_CSI:
         if (c == '\n' || (c >= 0x40 && c <= 0x7e))
-            s->escape = MON_ESCAPE_NONE;
+            s->escape = UM_ESCAPE_NONE;
         return c == '\n';
-    case MON_ESCAPE_STRING:
+    case UM_ESCAPE_STRING:
         if (c == 0x1b)
-            s->escape = MON_ESCAPE_STRING_END;
+            s->escape = UM_ESCAPE_STRING_END;
         else if (c == 0x07 || c == '\n') /* no title has a newline: a stray ESC ] ends here */
-            s->escape = MON_ESCAPE_NONE;
+            s->escape = UM_ESCAPE_NONE;
         return c == '\n';
-    case MON_ESCAPE_STRING_END:
-        s->escape = MON_ESCAPE_NONE;
+    case UM_ESCAPE_STRING_END:
+        s->escape = UM_ESCAPE_NONE;
         return c == '\n';
     }
     return true;
 }
 
-bool mon_lines_feed(struct mon_lines *s, const char *data, size_t len, bool seek)
+bool um_lines_feed(struct um_lines *s, const char *data, size_t len, bool seek)
 {
     bool found = false;
 
@@ -95,7 +92,7 @@ bool mon_lines_feed(struct mon_lines *s, const char *data, size_t len, bool seek
             found = end_line(s, seek && !found, true) || found;
         else if (c >= 0x20 || c == '\t')
             s->line[s->len++] = data[i];
-        if (s->len == MON_LINE_MAX)
+        if (s->len == UM_LINE_MAX)
             found = end_line(s, seek && !found, false) || found;
     }
     return found || (seek && s->len > 0 && matches(s, false));

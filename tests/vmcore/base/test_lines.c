@@ -1,18 +1,26 @@
-#include "tests/vmcore/monitor/suite.h"
-#include "vmcore/monitor/lines.h"
+#include "tests/vmcore/base/suite.h"
+#include "vmcore/base/lines.h"
 
 #include <stdio.h>
 #include <string.h>
 
+static void begin(struct um_lines *s, const char *text)
+{
+    struct um_pattern *pattern;
+
+    ck_assert_int_eq(um_pattern_new(text, NULL, NULL, &pattern, NULL), UM_OK);
+    um_lines_init(s, pattern);
+}
+
 static bool found(const char *pattern, const char *text, size_t piece)
 {
-    struct mon_lines s;
+    struct um_lines s;
     bool result = false;
 
-    ck_assert(mon_lines_init(&s, pattern));
+    begin(&s, pattern);
     for (size_t at = 0, len = strlen(text); at < len && !result; at += piece)
-        result = mon_lines_feed(&s, text + at, len - at < piece ? len - at : piece, true);
-    mon_lines_done(&s);
+        result = um_lines_feed(&s, text + at, len - at < piece ? len - at : piece, true);
+    um_lines_done(&s);
     return result;
 }
 
@@ -45,12 +53,12 @@ END_TEST
 
 START_TEST(an_endless_line_is_cut_and_does_not_match_at_its_inner_ends)
 {
-    char text[3 * MON_LINE_MAX + 1];
+    char text[3 * UM_LINE_MAX + 1];
 
     memset(text, 'a', sizeof(text));
     text[sizeof(text) - 1] = '\0';
     ck_assert(!found("^b|a$", text, 100));
-    text[MON_LINE_MAX] = 'b'; /* first of the second piece: not the beginning of a line */
+    text[UM_LINE_MAX] = 'b'; /* first of the second piece: not the beginning of a line */
     ck_assert(!found("^b", text, 100));
     ck_assert(found("b", text, 100));
 }
@@ -59,28 +67,45 @@ END_TEST
 START_TEST(the_last_line_that_says_something_is_kept)
 {
     static const char text[] = "one\r\nbwrap: no such file\r\n\r\n";
-    struct mon_lines s;
+    struct um_lines s;
 
-    ck_assert(mon_lines_init(&s, NULL));
-    ck_assert(!mon_lines_feed(&s, text, strlen(text), true));
+    um_lines_init(&s, NULL);
+    ck_assert(!um_lines_feed(&s, text, strlen(text), true));
     ck_assert_str_eq(s.last, "bwrap: no such file");
-    mon_lines_done(&s);
+    um_lines_done(&s);
 }
 END_TEST
 
 START_TEST(after_a_reset_half_a_line_is_forgotten)
 {
-    struct mon_lines s;
+    struct um_lines s;
 
-    ck_assert(mon_lines_init(&s, "half"));
-    ck_assert(!mon_lines_feed(&s, "ha", 2, true));
-    mon_lines_reset(&s);
-    ck_assert(!mon_lines_feed(&s, "lf", 2, true));
-    ck_assert(!mon_lines_feed(&s, "half", 4, false)); /* not sought */
-    mon_lines_done(&s);
+    begin(&s, "half");
+    ck_assert(!um_lines_feed(&s, "ha", 2, true));
+    um_lines_reset(&s);
+    ck_assert(!um_lines_feed(&s, "lf", 2, true));
+    ck_assert(!um_lines_feed(&s, "half", 4, false)); /* not sought */
+    um_lines_done(&s);
 }
 END_TEST
 
-SUITE_MAIN("lines", patterns_match_lines_however_they_arrive,
-           an_endless_line_is_cut_and_does_not_match_at_its_inner_ends,
-           the_last_line_that_says_something_is_kept, after_a_reset_half_a_line_is_forgotten)
+START_TEST(the_line_that_matched_is_kept_though_others_follow)
+{
+    static const char text[] = "one\nweb login:\nthree login:\nfour\n";
+    struct um_lines s;
+
+    begin(&s, "login");
+    ck_assert(um_lines_feed(&s, text, strlen(text), true));
+    ck_assert_str_eq(s.match, "web login:");
+    um_lines_done(&s);
+}
+END_TEST
+
+static const struct suite_test tests[] = {
+    {&patterns_match_lines_however_they_arrive, 0},
+    {&an_endless_line_is_cut_and_does_not_match_at_its_inner_ends, 0},
+    {&the_last_line_that_says_something_is_kept, 0},
+    {&after_a_reset_half_a_line_is_forgotten, 0},
+    {&the_line_that_matched_is_kept_though_others_follow, 0},
+};
+SUITE_MAIN("lines", tests)
