@@ -1,5 +1,6 @@
 #include "cli/commands.h"
 #include "cli/select.h"
+#include "cli/show.h"
 #include "cli/targets.h"
 #include "cli/text.h"
 #include "schemas/api_names.h"
@@ -51,6 +52,7 @@ static void tell_change(struct cli *cli, const char *name, const json_t *reply)
         fflush(stdout);
         cli_note(cli, "guest \"%s\": it runs; the change takes effect at its next start", name);
     }
+    show_warnings(cli, reply);
 }
 
 static int run(struct cli *cli, const struct args *args)

@@ -5,6 +5,7 @@
 #include "umld/api_params.h"
 #include "umld/guest.h"
 #include "umld/guest_ids.h"
+#include "umld/guest_order.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,6 +93,22 @@ static void refuse_definition(struct api_call *call, const char *name, struct um
     api_reply_errors(call, errors, count);
 }
 
+/* What can only be said with the host and the other guests in view. */
+static void check_among_others(struct umld *umld, const struct guest_definition *def,
+                               struct um_error *errors, size_t *count)
+{
+    guest_definition_check_files(def, guest_ids_any(umld), errors, PROBLEMS_MAX, count);
+    if (*count < PROBLEMS_MAX && guest_order_check(umld, def, &errors[*count]))
+        ++*count;
+}
+
+/* warnings may be NULL and stays the caller's. */
+static json_t *defined_reply(const struct guest *g, bool changed, json_t *warnings)
+{
+    return json_pack("{s:o,s:b,s:O*}", "guest", guest_json(g), "changed", changed, "warnings",
+                     warnings);
+}
+
 void api_guest_create(struct umld *umld, struct api_call *call, const json_t *params)
 {
     const json_t *json = json_object_get(params, "definition");
@@ -99,6 +116,7 @@ void api_guest_create(struct umld *umld, struct api_call *call, const json_t *pa
     struct guest_definition def = GUEST_DEFINITION_INIT;
     struct um_error errors[PROBLEMS_MAX];
     size_t count = 0;
+    json_t *warnings = NULL;
     struct guest *g = NULL;
 
     if (!um_name_valid(name)) {
@@ -114,25 +132,27 @@ void api_guest_create(struct umld *umld, struct api_call *call, const json_t *pa
         count) {
         refuse_definition(call, name, errors, count);
     } else {
-        guest_definition_check_files(&def, guest_ids_any(umld), errors, PROBLEMS_MAX, &count);
+        check_among_others(umld, &def, errors, &count);
+        warnings = guest_order_warnings(umld, &def);
         if (count) {
             refuse_definition(call, name, errors, count);
         } else if (api_call_dry(call) && !guest_find(umld, def.name)) {
             /* As it would be: a guest that is nowhere. */
             struct guest would = {.def = def, .wait_status = -1, .cpu = -1, .asked = ""};
 
-            api_reply(call, json_pack("{s:o,s:b}", "guest", guest_json(&would), "changed", 1));
+            api_reply(call, defined_reply(&would, true, warnings));
         } else if (guest_create(umld, &def, &g, &errors[0])) {
             api_reply_error(call, &errors[0]);
         } else {
-            api_reply(call, json_pack("{s:o,s:b}", "guest", guest_json(g), "changed", 1));
+            api_reply(call, defined_reply(g, true, warnings));
         }
     }
+    json_decref(warnings);
     guest_definition_done(&def);
 }
 
-static size_t apply_changes(const struct umld *umld, struct guest_definition *def,
-                            const json_t *params, struct um_error *errors)
+static size_t apply_changes(struct umld *umld, struct guest_definition *def, const json_t *params,
+                            struct um_error *errors)
 {
     const json_t *item;
     size_t i, count = 0;
@@ -150,7 +170,7 @@ static size_t apply_changes(const struct umld *umld, struct guest_definition *de
     if (!count)
         guest_definition_check(def, errors, PROBLEMS_MAX, &count);
     if (!count)
-        guest_definition_check_files(def, guest_ids_any(umld), errors, PROBLEMS_MAX, &count);
+        check_among_others(umld, def, errors, &count);
     return count;
 }
 
@@ -169,6 +189,7 @@ void api_guest_update(struct umld *umld, struct api_call *call, const json_t *pa
     struct guest *g = guest_of_call(umld, call, params);
     struct guest_definition def = GUEST_DEFINITION_INIT;
     struct um_error errors[PROBLEMS_MAX];
+    json_t *warnings;
     struct guest would;
     size_t count;
     bool changed;
@@ -182,6 +203,7 @@ void api_guest_update(struct umld *umld, struct api_call *call, const json_t *pa
     }
     count = apply_changes(umld, &def, params, errors);
     changed = !count && !same_definition(&def, &g->def);
+    warnings = guest_order_warnings(umld, &def);
     if (changed && !api_call_dry(call) && guest_redefine(g, &def, &errors[0]))
         count = 1;
     would = *g;
@@ -192,7 +214,8 @@ void api_guest_update(struct umld *umld, struct api_call *call, const json_t *pa
     if (count)
         refuse_definition(call, g->def.name, errors, count);
     else
-        api_reply(call, json_pack("{s:o,s:b}", "guest", guest_json(&would), "changed", changed));
+        api_reply(call, defined_reply(&would, changed, warnings));
+    json_decref(warnings);
     guest_definition_done(&def);
 }
 
