@@ -14,8 +14,9 @@
 
 /* Named extensions; append only. */
 static const char *const features[] = {
-    "guests", "consoles",  "console-upgrade", "mconsole", "events-replay", "jobs",   "kernels",
-    "images", "line-mode", "request-id",      "signals",  "hang-policy",   "metrics"};
+    "guests",  "consoles",     "console-upgrade", "mconsole",     "events-replay", "jobs",
+    "kernels", "images",       "line-mode",       "request-id",   "signals",       "hang-policy",
+    "metrics", "dependencies", "protection",      "host-shutdown"};
 
 void api_server_ping(um_unused struct umld *umld, struct api_call *call,
                      um_unused const json_t *params)
