@@ -184,16 +184,23 @@ static void stand(struct guest *g)
     }
 }
 
-static void climb(struct guest *g)
+/* The next rung that is given time. False: there is none but the kill. */
+static bool enter_next(struct guest *g)
 {
     while (g->rung < RUNG_KILL && limit_ms(g, g->rung) == 0)
         g->rung++;
-    if (g->rung >= RUNG_KILL) {
-        guest_expire(g);
-        return;
-    }
+    if (g->rung >= RUNG_KILL)
+        return false;
     enter(g, g->rung, limit_ms(g, g->rung));
-    stand(g);
+    return true;
+}
+
+static void climb(struct guest *g)
+{
+    if (enter_next(g))
+        stand(g);
+    else
+        guest_expire(g);
 }
 
 void guest_ladder_from(struct guest *g, enum guest_rung rung)
@@ -202,6 +209,8 @@ void guest_ladder_from(struct guest *g, enum guest_rung rung)
         g->rung = rung;
         g->rung_ns = 0;
         g->stop_rebooted = false;
+        /* Stored together with the state: a new daemon knows how much time this stop gives. */
+        (void)enter_next(g);
     }
     g->ladder_found = false;
     g->asked = g->rung == RUNG_RESUME ? "resume" : behind(g);
