@@ -137,5 +137,5 @@ int main(void)
         puts("the file system of /var/tmp has no access control lists");
         return SKIP;
     }
-    return suite_run("acl", tests, UM_ARRAY_LEN(tests));
+    return suite_run("acl", tests, UM_ARRAY_LEN(tests), NULL, NULL);
 }

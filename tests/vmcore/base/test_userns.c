@@ -207,5 +207,5 @@ int main(void)
         puts("only root can make a namespace with other users in it");
         return SKIP;
     }
-    return suite_run("userns", tests, UM_ARRAY_LEN(tests));
+    return suite_run("userns", tests, UM_ARRAY_LEN(tests), NULL, NULL);
 }

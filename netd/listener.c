@@ -1,0 +1,350 @@
+#include "netd/listener.h"
+
+#include "netd/uml_hello.h"
+#include "vmcore/base/clock.h"
+#include "vmcore/base/fd.h"
+#include "vmcore/base/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+enum {
+    PENDING_MAX = 256, /* connections that have not said what they want */
+    ACCEPTS = 16       /* before others get their turn */
+};
+#define HELLO_LIMIT_NS  (5 * UM_SEC_NS)
+#define ACCEPT_PAUSE_NS (100 * UM_MS_NS)
+
+struct client {
+    struct netd_listener *listener;
+    uint64_t number;
+    int control; /* -1: the link is the connection */
+    struct um_watch *watch;
+    struct um_timer *limit; /* armed until the request is there */
+    uint8_t hello[NETD_HELLO_MAX + 1];
+    size_t hello_len;
+    struct netd_link *link; /* NULL: pending */
+    struct netd_later die;
+    struct client *next, **at;
+};
+
+struct netd_listener {
+    struct netd_io *io;
+    enum netd_listener_kind kind;
+    char path[UM_SOCKET_PATH_MAX + 1];
+    struct netd_port_config config;
+    uint64_t key; /* of its data sockets' names */
+    uint64_t last_number;
+    int fd;
+    struct um_watch *watch;
+    struct um_timer *pause; /* armed while no descriptor is to be had */
+    struct client *clients; /* youngest first */
+    uint32_t pending;
+};
+
+static const struct {
+    const char *name;
+    int type;
+    enum netd_link_kind link; /* of a connection; the uml kind makes its own */
+} kinds[] = {
+    [NETD_LISTEN_UML] = {"uml", SOCK_STREAM, NETD_LINK_DATAGRAM},
+    [NETD_LISTEN_SEQPACKET] = {"seqpacket", SOCK_SEQPACKET, NETD_LINK_SEQPACKET},
+    [NETD_LISTEN_STREAM2] = {"stream2", SOCK_STREAM, NETD_LINK_STREAM2},
+    [NETD_LISTEN_STREAM4] = {"stream4", SOCK_STREAM, NETD_LINK_STREAM4},
+};
+
+const char *netd_listener_kind_name(enum netd_listener_kind kind)
+{
+    return kinds[kind].name;
+}
+
+bool netd_listener_kind_from_name(const char *name, enum netd_listener_kind *ret)
+{
+    for (int i = 0; i < NETD_LISTENER_KINDS; i++) {
+        if (strcmp(kinds[i].name, name) == 0) {
+            *ret = (enum netd_listener_kind)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void client_die(void *arg)
+{
+    struct client *c = arg;
+
+    if (!c->link)
+        c->listener->pending--;
+    *c->at = c->next;
+    if (c->next)
+        c->next->at = c->at;
+    netd_io_cancel(c->listener->io, &c->die);
+    netd_link_free(c->link);
+    um_watch_free(c->watch);
+    um_timer_free(c->limit);
+    um_fd_close(&c->control);
+    free(c);
+}
+
+/* why: a clause, or NULL when there is nothing to say. */
+static void client_end(struct client *c, const char *why)
+{
+    if (why)
+        um_log(UM_LOG_NOTICE, "port %s-%llu: closed: %s", c->listener->config.name,
+               (unsigned long long)c->number, why);
+    um_watch_set(c->watch, 0);
+    netd_io_post(c->listener->io, &c->die);
+}
+
+static void on_link_closed(void *arg, const char *reason)
+{
+    struct client *c = arg;
+
+    if (reason)
+        um_log(UM_LOG_NOTICE, "port %s-%llu: closed: %s", c->listener->config.name,
+               (unsigned long long)c->number, reason);
+    netd_io_post(c->listener->io, &c->die);
+}
+
+/* Makes fd, which it takes, the client's port. */
+static bool client_link(struct client *c, int fd, enum netd_link_kind kind)
+{
+    struct netd_listener *l = c->listener;
+    struct netd_port_config config = l->config;
+
+    snprintf(config.name, sizeof(config.name), "%.40s-%llu", l->config.name,
+             (unsigned long long)c->number);
+    c->link = netd_link_new(l->io, fd, kind, &config, on_link_closed, c);
+    if (c->link)
+        l->pending--;
+    return c->link != NULL;
+}
+
+/*
+ * A data socket of the client's own. It is connected before it has a name, so that nobody else can
+ * ever send to it (the host's kernel answers EPERM), and leaving it unread holds back this client
+ * only. Old kernels use an abstract name as it is, all 108 bytes (uml(kernel), daemon_user.c).
+ */
+static int data_socket(const struct client *c, const struct netd_hello *hello,
+                       struct sockaddr_un *ret)
+{
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    *ret = (struct sockaddr_un){.sun_family = AF_UNIX};
+    snprintf(ret->sun_path + 1, sizeof(ret->sun_path) - 1, "umlnetd/%016llx/%llu",
+             (unsigned long long)c->listener->key, (unsigned long long)c->number);
+    if (fd >= 0 &&
+        (connect(fd, (const struct sockaddr *)&hello->address, NETD_HELLO_ADDRESS) != 0 ||
+         bind(fd, (const struct sockaddr *)ret, NETD_HELLO_ADDRESS) != 0))
+        um_fd_close(&fd);
+    return fd;
+}
+
+static void client_answer(struct client *c, const struct netd_hello *hello)
+{
+    struct sockaddr_un address;
+    int data = data_socket(c, hello, &address);
+
+    um_timer_disarm(c->limit);
+    if (data < 0)
+        client_end(c, "its data socket cannot be reached");
+    else if (!client_link(c, data, NETD_LINK_DATAGRAM))
+        client_end(c, "no port is free");
+    else if (!um_fd_send(c->control, &address, NETD_HELLO_ADDRESS, -1))
+        client_end(c, "it does not take the answer");
+}
+
+static void client_read_hello(struct client *c)
+{
+    struct netd_hello hello;
+
+    switch (netd_hello_parse(c->hello, c->hello_len, &hello)) {
+    case NETD_HELLO_MORE:
+        break;
+    case NETD_HELLO_READY:
+        client_answer(c, &hello);
+        break;
+    case NETD_HELLO_REFUSED:
+        client_end(c, "no request of the uml_switch protocol");
+        break;
+    case NETD_HELLO_VERSION:
+        client_end(c, "a version of the uml_switch protocol that does not exist");
+        break;
+    }
+}
+
+/* The request, its padding or text, then nothing until the end. */
+static void on_control(int fd, um_unused unsigned ready, void *arg)
+{
+    struct client *c = arg;
+    ssize_t got = recv(fd, c->hello + c->hello_len, sizeof(c->hello) - c->hello_len, MSG_DONTWAIT);
+
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (got <= 0) {
+        client_end(c, NULL);
+        return;
+    }
+    c->hello_len += (size_t)got;
+    if (c->hello_len > NETD_HELLO_MAX)
+        client_end(c, "it talks on after its request");
+    else if (!c->link)
+        client_read_hello(c);
+}
+
+static void on_limit(void *arg)
+{
+    client_end(arg, "no request came");
+}
+
+static bool watch_control(struct client *c)
+{
+    struct um_loop *loop = c->listener->io->loop;
+
+    c->watch = um_watch_new(loop, c->control, UM_READ, on_control, c);
+    c->limit = um_timer_new(loop, on_limit, c);
+    if (!c->watch || !c->limit)
+        return false;
+    um_timer_arm(c->limit, HELLO_LIMIT_NS);
+    return true;
+}
+
+static void add_client(struct netd_listener *l, int fd)
+{
+    struct client *c = calloc(1, sizeof(*c));
+    bool ok;
+
+    if (!c) {
+        um_fd_close(&fd);
+        return;
+    }
+    *c = (struct client){.listener = l,
+                         .number = ++l->last_number,
+                         .control = -1,
+                         .die = {.fn = client_die, .arg = c},
+                         .next = l->clients,
+                         .at = &l->clients};
+    if (l->clients)
+        l->clients->at = &c->next;
+    l->clients = c;
+    l->pending++;
+    if (l->kind == NETD_LISTEN_UML) {
+        c->control = fd;
+        ok = watch_control(c);
+    } else {
+        ok = client_link(c, fd, kinds[l->kind].link);
+    }
+    if (!ok) {
+        um_log(UM_LOG_WARNING, "port %s-%llu: refused: no port is free, or no memory",
+               l->config.name, (unsigned long long)c->number);
+        netd_io_post(l->io, &c->die);
+    }
+}
+
+/* Those that have been silent longest make room. */
+static void limit_pending(struct netd_listener *l)
+{
+    struct client *oldest = NULL;
+
+    if (l->pending <= PENDING_MAX)
+        return;
+    for (struct client *c = l->clients; c; c = c->next) {
+        if (!c->link && !c->die.posted)
+            oldest = c;
+    }
+    if (oldest)
+        client_end(oldest, "too many others wait for their requests");
+}
+
+static void on_connection(int listening, um_unused unsigned ready, void *arg)
+{
+    struct netd_listener *l = arg;
+
+    for (int i = 0; i < ACCEPTS; i++) {
+        int fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+        if (fd >= 0) {
+            add_client(l, fd);
+            limit_pending(l);
+            continue;
+        }
+        if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+            um_log(UM_LOG_WARNING, "listener %s: cannot accept: %s", l->path, strerror(errno));
+            um_watch_set(l->watch, 0);
+            um_timer_arm(l->pause, ACCEPT_PAUSE_NS);
+        }
+        return;
+    }
+}
+
+static void on_pause_over(void *arg)
+{
+    struct netd_listener *l = arg;
+
+    um_watch_set(l->watch, UM_READ);
+}
+
+/* A file that somebody listens at is not taken away. */
+static enum um_code listen_at(struct netd_listener *l, struct um_error *err)
+{
+    um_autofd probe = -1;
+
+    if (um_unix_connect(l->path, kinds[l->kind].type, &probe, NULL) == UM_OK) {
+        um_fail(err, UM_E_BUSY, l->path, NULL, "another program listens there");
+        return um_hint(err, "stop it, or choose another path");
+    }
+    return um_unix_listen(l->path, kinds[l->kind].type, 0660, &l->fd, err);
+}
+
+enum um_code netd_listener_new(struct netd_io *io, enum netd_listener_kind kind, const char *path,
+                               const struct netd_port_config *config, struct netd_listener **ret,
+                               struct um_error *err)
+{
+    struct netd_listener *l;
+    enum um_code code;
+
+    if (strlen(path) > UM_SOCKET_PATH_MAX)
+        return um_fail(err, UM_E_INVALID, path, NULL, "longer than the %d bytes of a socket's path",
+                       UM_SOCKET_PATH_MAX);
+    l = calloc(1, sizeof(*l));
+    if (!l)
+        return um_fail(err, UM_E_NO_RESOURCES, path, NULL, "no memory");
+    l->io = io;
+    l->kind = kind;
+    l->config = *config;
+    l->fd = -1;
+    snprintf(l->path, sizeof(l->path), "%s", path);
+    if (getrandom(&l->key, sizeof(l->key), 0) != sizeof(l->key))
+        code = um_fail_errno(err, errno, path, "no random numbers");
+    else
+        code = listen_at(l, err);
+    if (code == UM_OK) {
+        l->watch = um_watch_new(io->loop, l->fd, UM_READ, on_connection, l);
+        l->pause = um_timer_new(io->loop, on_pause_over, l);
+        if (!l->watch || !l->pause)
+            code = um_fail(err, UM_E_NO_RESOURCES, path, NULL, "no memory");
+    }
+    if (code == UM_OK)
+        *ret = l;
+    else
+        netd_listener_free(l);
+    return code;
+}
+
+void netd_listener_free(struct netd_listener *l)
+{
+    if (!l)
+        return;
+    while (l->clients)
+        client_die(l->clients);
+    um_watch_free(l->watch);
+    um_timer_free(l->pause);
+    if (l->fd >= 0)
+        unlink(l->path);
+    um_fd_close(&l->fd);
+    free(l);
+}

@@ -1,0 +1,205 @@
+#include "netd/switch_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define AGE_EVERY_NS INT64_C(2000000000)
+
+const struct netd_port_config netd_port_config_default = {.vlan_mode = NETD_VLAN_TRANSPARENT,
+                                                          .frame_max = NETD_FRAME_MAX};
+
+const struct netd_switch_config netd_switch_config_default = {
+    .mac = {.entries = 16384, .per_port = 4096, .age_ns = INT64_C(100000000000)},
+    .ports_max = NETD_PORT_SLOTS,
+    .queue_high = 512u << 10,
+    .queue_low = 128u << 10,
+    .queue_max = 8u << 20,
+    .memory_max = 64u << 20,
+    .hold_ns = INT64_C(200000000),
+    .pause_ns = INT64_C(2000000000),
+};
+
+struct netd_switch *netd_switch_new(const struct netd_switch_config *config)
+{
+    struct netd_switch *sw = calloc(1, sizeof(*sw));
+
+    if (!sw)
+        return NULL;
+    sw->config = *config;
+    sw->macs = netd_mac_table_new(&config->mac);
+    if (!sw->macs) {
+        free(sw);
+        return NULL;
+    }
+    return sw;
+}
+
+void netd_switch_free(struct netd_switch *sw)
+{
+    if (!sw)
+        return;
+    netd_mac_table_free(sw->macs);
+    free(sw);
+}
+
+void netd_switch_set_hub(struct netd_switch *sw, bool hub)
+{
+    sw->config.hub = hub;
+}
+
+struct netd_mac_table *netd_switch_macs(struct netd_switch *sw)
+{
+    return sw->macs;
+}
+
+struct netd_port *netd_switch_port(const struct netd_switch *sw, uint32_t id)
+{
+    struct netd_port *p = sw->ports[id % NETD_PORT_SLOTS];
+
+    return p && p->id == id ? p : NULL;
+}
+
+static bool copy_vlans(struct netd_port *p, const struct netd_port_config *config)
+{
+    p->config.vlan_set = NULL;
+    if (config->vlan_mode != NETD_VLAN_TRUNK)
+        return true;
+    p->config.vlan_set = malloc(NETD_VLAN_SET_BYTES);
+    if (!p->config.vlan_set)
+        return false;
+    memcpy(p->config.vlan_set, config->vlan_set, NETD_VLAN_SET_BYTES);
+    return true;
+}
+
+static uint32_t free_slot(const struct netd_switch *sw)
+{
+    uint32_t slot = 0;
+
+    while (sw->ports[slot])
+        slot++;
+    return slot;
+}
+
+uint32_t netd_switch_add(struct netd_switch *sw, const struct netd_port_config *config,
+                         const struct netd_link_ops *ops, void *link)
+{
+    struct netd_port *p;
+    uint32_t slot;
+
+    if (sw->port_count >= sw->config.ports_max || sw->port_count >= NETD_PORT_SLOTS)
+        return NETD_MAC_NOWHERE;
+    p = calloc(1, sizeof(*p));
+    if (!p)
+        return NETD_MAC_NOWHERE;
+    p->config = *config;
+    if (!copy_vlans(p, config)) {
+        free(p);
+        return NETD_MAC_NOWHERE;
+    }
+    p->ops = ops;
+    p->link = link;
+    p->storm = (struct netd_bucket){.rate = config->storm_rate, .burst = config->storm_rate};
+    slot = free_slot(sw);
+    p->id = slot < sw->slots_used ? sw->last_id[slot] + NETD_PORT_SLOTS : slot;
+    if (slot >= sw->slots_used)
+        sw->slots_used = slot + 1;
+    sw->last_id[slot] = p->id;
+    sw->ports[slot] = p;
+    sw->port_count++;
+    return p->id;
+}
+
+void netd_switch_remove(struct netd_switch *sw, uint32_t id)
+{
+    struct netd_port *p = netd_switch_port(sw, id);
+
+    if (!p)
+        return;
+    netd_push_close(sw, p);
+    netd_mac_forget_port(sw->macs, id);
+    sw->ports[id % NETD_PORT_SLOTS] = NULL;
+    sw->port_count--;
+    free(p->config.vlan_set);
+    free(p);
+}
+
+static void clear_batch(struct netd_switch *sw, int count)
+{
+    for (int i = 0; i < count; i++) {
+        for (int form = 0; form < NETD_FORMS; form++) {
+            netd_buf_drop(sw->batch[i].copies[form]);
+            sw->batch[i].copies[form] = NULL;
+        }
+    }
+}
+
+bool netd_switch_input(struct netd_switch *sw, uint32_t id, const struct iovec *frames, int count,
+                       int64_t now_ns)
+{
+    struct netd_port *from = netd_switch_port(sw, id);
+
+    if (!from)
+        return false;
+    sw->now_ns = now_ns;
+    for (int i = 0; i < count; i++) {
+        sw->batch[i].bytes = frames[i];
+        from->counters.in_frames++;
+        from->counters.in_bytes += frames[i].iov_len;
+        netd_forward(sw, from, i);
+    }
+    for (uint32_t i = 0; i < sw->dirty_count; i++)
+        netd_push_flush(sw, sw->dirty[i], from);
+    sw->dirty_count = 0;
+    clear_batch(sw, count);
+    return !from->held_by;
+}
+
+void netd_switch_writable(struct netd_switch *sw, uint32_t id, int64_t now_ns)
+{
+    struct netd_port *p = netd_switch_port(sw, id);
+
+    sw->now_ns = now_ns;
+    if (p)
+        netd_push_drain(sw, p);
+}
+
+void netd_switch_count_drop(struct netd_switch *sw, uint32_t id, enum netd_drop reason)
+{
+    struct netd_port *p = netd_switch_port(sw, id);
+
+    if (p)
+        p->counters.drops[reason]++;
+}
+
+int64_t netd_switch_tick(struct netd_switch *sw, int64_t now_ns)
+{
+    int64_t next;
+
+    sw->now_ns = now_ns;
+    if (now_ns >= sw->age_due_ns) {
+        netd_mac_age(sw->macs, now_ns);
+        sw->age_due_ns = now_ns + AGE_EVERY_NS;
+    }
+    next = sw->age_due_ns;
+    for (uint32_t slot = 0; slot < sw->slots_used; slot++) {
+        int64_t due = sw->ports[slot] ? netd_push_tick(sw, sw->ports[slot]) : INT64_MAX;
+
+        if (due < next)
+            next = due;
+    }
+    return next;
+}
+
+const struct netd_counters *netd_switch_counters(const struct netd_switch *sw, uint32_t id)
+{
+    const struct netd_port *p = netd_switch_port(sw, id);
+
+    return p ? &p->counters : NULL;
+}
+
+size_t netd_switch_waiting(const struct netd_switch *sw, uint32_t id)
+{
+    const struct netd_port *p = netd_switch_port(sw, id);
+
+    return p ? p->queue.cost : 0;
+}

@@ -1,0 +1,132 @@
+/*
+ * The switch: ports, where frames go, queues and push-back. It knows no sockets: a link takes
+ * frames by its functions, and tells the switch what came in and when it can take more.
+ *
+ * Push-back. A port whose queue fills does not drop: the ports that send to it are *held*, that is
+ * left unread, so that their senders block in turn. That is for a limited time, since a held port
+ * cannot reach anybody else either; a port that is still full then drops what is beyond its queue,
+ * and counts it, until it has caught up and a pause has passed. Table of states: push_table in
+ * push.c.
+ *
+ * Single-threaded. Times are nanoseconds of one clock that only grows.
+ */
+#ifndef NETD_SWITCH_H
+#define NETD_SWITCH_H
+
+#include "netd/bucket.h"
+#include "netd/drop.h"
+#include "netd/mac_table.h"
+#include "vmcore/base/macros.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+struct netd_switch;
+
+enum {
+    NETD_BATCH = 64, /* frames of one input at most */
+    NETD_OUT_PIECES = 3
+};
+
+/* A frame on its way out: a tag may have been put in or taken out, hence pieces. */
+struct netd_out {
+    struct iovec pieces[NETD_OUT_PIECES];
+    int count;
+    uint32_t len; /* of all pieces */
+};
+
+struct netd_link_ops {
+    /*
+     * Send in order, without blocking; how many were taken. Fewer than count: full, and the link
+     * calls netd_switch_writable() when it has room, as long as it is watched for that. Negative:
+     * -errno, the first of them can never be taken.
+     */
+    int (*send)(void *link, const struct netd_out *frames, int count);
+    void (*watch_input)(void *link, bool on);
+    void (*watch_room)(void *link, bool on);
+};
+
+enum netd_vlan_mode {
+    NETD_VLAN_TRANSPARENT, /* every VLAN, tags as they are */
+    NETD_VLAN_ACCESS,      /* one VLAN, without tag */
+    NETD_VLAN_TRUNK        /* some VLANs, tagged; one of them may be without */
+};
+
+enum { NETD_VLAN_SET_BYTES = 4096 / 8 };
+
+struct netd_port_config {
+    char name[64];
+    enum netd_vlan_mode vlan_mode;
+    uint16_t vlan;       /* ACCESS: its VLAN; TRUNK: that of frames without tag, 0: none */
+    uint8_t *vlan_set;   /* TRUNK: NETD_VLAN_SET_BYTES, bit n%8 of byte n/8; copied */
+    uint32_t frame_max;  /* bytes, at most NETD_FRAME_MAX; longer ones are giants, both ways */
+    uint32_t isolation;  /* ports of the same group other than 0 do not reach each other */
+    uint32_t storm_rate; /* broadcasts and multicasts a second that it may send; 0: any */
+};
+
+/* Transparent, any length, no limits. */
+extern const struct netd_port_config netd_port_config_default;
+
+struct netd_counters {
+    uint64_t in_frames, in_bytes;
+    uint64_t out_frames, out_bytes; /* taken by the link */
+    uint64_t held;                  /* times that this port was left unread for another's sake */
+    uint64_t drops[NETD_DROP_COUNT];
+};
+
+struct netd_switch_config {
+    struct netd_mac_limits mac;
+    uint32_t ports_max; /* at most NETD_PORT_SLOTS */
+    bool hub;           /* every frame to every other port, nothing is learnt */
+    size_t queue_high;  /* cost at which a port begins to hold its senders; see queue.h */
+    size_t queue_low;   /* and at which it lets them go */
+    size_t queue_max;   /* hard limit of one port */
+    size_t memory_max;  /* hard limit of all queues together */
+    int64_t hold_ns;    /* a port may hold its senders so long at a time */
+    int64_t pause_ns;   /* after having held them too long it may not for so long */
+};
+
+extern const struct netd_switch_config netd_switch_config_default;
+
+/* NULL: no memory. */
+struct netd_switch *netd_switch_new(const struct netd_switch_config *config) um_nonnull(1) um_check;
+/* Ports must be gone. */
+void netd_switch_free(struct netd_switch *sw);
+
+void netd_switch_set_hub(struct netd_switch *sw, bool hub) um_nonnull(1);
+struct netd_mac_table *netd_switch_macs(struct netd_switch *sw) um_nonnull(1);
+
+/*
+ * A new port; its id, which is not used again, or NETD_MAC_NOWHERE: ports_max are there, or no
+ * memory. The link is the caller's, and is called from within netd_switch_input() and
+ * netd_switch_writable() of any port and netd_switch_tick().
+ */
+uint32_t netd_switch_add(struct netd_switch *sw, const struct netd_port_config *config,
+                         const struct netd_link_ops *ops, void *link) um_nonnull(1, 2, 3) um_check;
+/* Unknown ids are fine, here and below. Not from within the link's functions. */
+void netd_switch_remove(struct netd_switch *sw, uint32_t id) um_nonnull(1);
+
+/*
+ * Frames that came in at a port, at most NETD_BATCH; the bytes are the caller's again afterwards.
+ * Of a frame longer than NETD_FRAME_MAX only the length counts. Returns whether the port may go on
+ * reading; false: it is held, and was told by watch_input().
+ */
+bool netd_switch_input(struct netd_switch *sw, uint32_t id, const struct iovec *frames, int count,
+                       int64_t now_ns) um_nonnull(1, 3);
+/* The port's link has room again. */
+void netd_switch_writable(struct netd_switch *sw, uint32_t id, int64_t now_ns) um_nonnull(1);
+/* A frame that could not even be read. */
+void netd_switch_count_drop(struct netd_switch *sw, uint32_t id, enum netd_drop reason)
+    um_nonnull(1);
+/* What is due by time: ageing, ends of holds. To be called when the result (a time) has come. */
+int64_t netd_switch_tick(struct netd_switch *sw, int64_t now_ns) um_nonnull(1);
+
+/* NULL: no such port. Valid until the next call that may change anything. */
+const struct netd_counters *netd_switch_counters(const struct netd_switch *sw, uint32_t id)
+    um_nonnull(1);
+/* Bytes and frames waiting there, as cost. */
+size_t netd_switch_waiting(const struct netd_switch *sw, uint32_t id) um_nonnull(1);
+
+#endif

@@ -1,0 +1,276 @@
+#!/usr/bin/env python3
+"""test_umlnetd.py UMLNETD: the program as its clients see it, on real sockets."""
+
+import contextlib
+import os
+import resource
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+
+LIMIT = 60  # seconds that nothing here takes on any machine
+UMLNETD = sys.argv.pop(1)
+BROADCAST = b"\xff" * 6
+
+
+def address_bytes(name):
+    """struct sockaddr_un as the kernel's client sends it: all 110 bytes."""
+    return struct.pack("=H108s", socket.AF_UNIX, name)
+
+
+def request(version, name, type_word=0):
+    if version == 1:
+        return struct.pack("=II6x", 0xFEEDFACE, type_word) + address_bytes(name)
+    return struct.pack("=III", 0xFEEDFACE, version, type_word) + address_bytes(name)
+
+
+def frame(dst, src, text):
+    return (dst if isinstance(dst, bytes) else bytes([2, 0, 0, 0, 0, dst])) + bytes([2, 0, 0, 0, 0, src, 8, 0]) + text
+
+
+def closed(sock):
+    """Whether the other end hangs up."""
+    sock.settimeout(LIMIT)
+    with contextlib.suppress(ConnectionResetError):
+        return sock.recv(200) == b""
+    return True
+
+
+class Client:
+    """What a guest's `ethN=daemon` does."""
+
+    count = 0
+
+    def __init__(self, world, version=3, split=None):
+        Client.count += 1
+        name = b"\0" + struct.pack("=3xii", os.getpid(), Client.count) + b"\xa5" * 90
+        self.name = name.ljust(108, b"\0")
+        self.data = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.data.bind(self.name)
+        self.data.settimeout(LIMIT)
+        self.control = world.connect("ctl", socket.SOCK_STREAM)
+        whole = request(version, self.name) + (b"" if version == 1 else b"\0\0")
+        for piece in [whole] if split is None else [whole[:split], whole[split:]]:
+            self.control.sendall(piece)
+            if split is not None and piece != whole[split:]:
+                world.settle()
+        answer = b""
+        while len(answer) < 110:
+            answer += self.control.recv(110 - len(answer))
+        self.to = answer[2:]
+
+    def send(self, data):
+        self.data.sendto(data, self.to)
+
+    def receive(self):
+        return self.data.recv(70000)
+
+    def close(self):
+        self.data.close()
+        self.control.close()
+
+
+class World(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="un", dir="/tmp")
+        self.addCleanup(self.folder.cleanup)
+        self.process = None
+        self.clients = []
+
+    def path(self, name):
+        return f"{self.folder.name}/{name}"
+
+    def start(self, *options, ready=True, **more):
+        words = options or ("--listen", "uml:" + self.path("ctl"), "--listen", "seqpacket:" + self.path("seq"))
+        process = subprocess.Popen([UMLNETD, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more)
+        self.addCleanup(self.end, process)
+        if ready:
+            self.assertTrue(select.select([process.stdout], [], [], LIMIT)[0])
+            self.assertEqual(process.stdout.readline(), "ready\n", process.poll() and process.stderr.read())
+            self.process = process
+        return process
+
+    def end(self, process):
+        if process.poll() is None:
+            process.kill()
+        process.communicate(timeout=LIMIT)
+
+    def connect(self, name, kind):
+        sock = socket.socket(socket.AF_UNIX, kind)
+        self.addCleanup(sock.close)
+        sock.connect(self.path(name))
+        sock.settimeout(LIMIT)
+        return sock
+
+    def settle(self):
+        """The switch has dealt with what was sent before: a later connection was answered."""
+        probe = self.connect("ctl", socket.SOCK_STREAM)
+        probe.sendall(b"no request")
+        self.assertTrue(closed(probe))
+
+    def client(self, **options):
+        client = Client(self, **options)
+        self.addCleanup(client.close)
+        return client
+
+    def pair(self, a, b):
+        """Both ways between two clients, sources learnt."""
+        a.send(frame(BROADCAST, 1, b"from a"))
+        self.assertEqual(b.receive(), frame(BROADCAST, 1, b"from a"))
+        b.send(frame(1, 2, b"from b"))
+        self.assertEqual(a.receive(), frame(1, 2, b"from b"))
+
+
+class Handshake(World):
+    def test_versions_1_and_3_are_served(self):
+        self.start()
+        self.pair(self.client(version=1), self.client(version=3))
+
+    def test_a_request_may_come_in_pieces(self):
+        self.start()
+        for split in (1, 4, 8, 12, 60, 122):
+            client = self.client(split=split)
+            self.settle()
+            self.pair(client, self.client())
+
+    def test_other_versions_and_rubbish_are_hung_up_on_at_once(self):
+        self.start()
+        bad = [request(v, b"\0x") for v in (2, 4, 5, 1 << 30)]
+        bad += [b"GET / HTTP/1.0\r\n\r\n", b"\0" * 120, request(3, b"\0x", 9), request(3, b"/no/such/socket")]
+        for text in bad:
+            sock = self.connect("ctl", socket.SOCK_STREAM)
+            sock.sendall(text)
+            self.assertTrue(closed(sock), text)
+
+    def test_silence_is_hung_up_on_after_a_while(self):
+        self.start()
+        silent, half = (self.connect("ctl", socket.SOCK_STREAM) for _ in range(2))
+        half.sendall(request(3, b"\0x")[:50])
+        self.assertTrue(closed(silent) and closed(half))
+
+    def test_whoever_talks_on_after_the_request_is_hung_up_on(self):
+        self.start()
+        client = self.client()
+        client.control.sendall(b"x" * 300)
+        self.assertTrue(closed(client.control))
+
+    def test_a_thousand_silent_connections_do_not_keep_a_client_out(self):
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if hard < 4096:
+            self.skipTest(f"only {hard} descriptors")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        self.start()
+        silent = [self.connect("ctl", socket.SOCK_STREAM) for _ in range(1000)]
+        self.pair(self.client(), self.client())
+        self.assertTrue(all(closed(sock) for sock in silent[:700]))
+
+    def test_out_of_descriptors_it_serves_on_and_accepts_again_later(self):
+        self.start(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40)))
+        a, b = self.client(), self.client()
+        silent = [self.connect("ctl", socket.SOCK_STREAM) for _ in range(60)]
+        self.pair(a, b)
+        for sock in silent:
+            sock.close()
+        self.pair(self.client(), self.client())
+
+
+class Life(World):
+    def test_a_port_ends_with_its_control_connection(self):
+        self.start()
+        a, b = self.client(), self.client()
+        self.pair(a, b)
+        a.control.close()
+        self.settle()
+        with self.assertRaises(ConnectionRefusedError):
+            a.send(frame(2, 1, b""))
+
+    def test_nobody_else_can_send_to_a_port(self):
+        self.start()
+        a, b = self.client(), self.client()
+        stranger = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(stranger.close)
+        with self.assertRaises(PermissionError):
+            stranger.sendto(frame(BROADCAST, 3, b""), a.to)
+        self.pair(a, b)
+
+    def test_old_clients_and_guests_with_vector_devices_are_on_one_network(self):
+        self.start()
+        a, b = self.client(), self.connect("seq", socket.SOCK_SEQPACKET)
+        b.send(frame(BROADCAST, 2, b"from b"))
+        self.assertEqual(a.receive(), frame(BROADCAST, 2, b"from b"))
+        a.send(frame(2, 1, b"x" * 9000))
+        self.assertEqual(b.recv(70000), frame(2, 1, b"x" * 9000))
+
+    def test_a_blocking_sender_loses_nothing_to_a_reader_that_pauses(self):
+        self.start()
+        a, b = self.connect("seq", socket.SOCK_SEQPACKET), self.connect("seq", socket.SOCK_SEQPACKET)
+        self.settle()
+        sent = got = 0
+        a.setblocking(False)
+        while got < 20000:
+            # Reads only when nothing more goes in: queues are full up to the sender each time.
+            readable, writable, _ = select.select([b], [a] if sent < 20000 else [], [], LIMIT)
+            self.assertTrue(readable or writable, f"{sent} sent, {got} arrived")
+            with contextlib.suppress(BlockingIOError):
+                if writable:
+                    a.send(frame(BROADCAST, 1, b"%6d" % sent))
+                    sent += 1
+                    continue
+            for _ in range(500):
+                if not select.select([b], [], [], 0)[0]:
+                    break
+                self.assertEqual(b.recv(100)[14:], b"%6d" % got)
+                got += 1
+
+    def test_a_port_that_stops_reading_stops_nobody_for_long(self):
+        self.start()
+        a, b, stalled = (self.connect("seq", socket.SOCK_SEQPACKET) for _ in range(3))
+        stalled.send(frame(BROADCAST, 3, b""))
+        a.recv(100), b.recv(100)
+        for i in range(20000):
+            a.send(frame(3, 1, b"%6d" % i))
+        a.send(frame(BROADCAST, 1, b"last"))
+        self.assertEqual(b.recv(100), frame(BROADCAST, 1, b"last"))
+
+
+class Files(World):
+    def test_signals_end_it_and_remove_the_sockets(self):
+        for signo in (signal.SIGTERM, signal.SIGINT):
+            process = self.start()
+            process.send_signal(signo)
+            self.assertEqual(process.wait(LIMIT), 0)
+            self.assertEqual(os.listdir(self.folder.name), [])
+
+    def test_the_socket_of_a_dead_one_is_taken_over_that_of_a_live_one_is_not(self):
+        first = self.start()
+        second = self.start(ready=False)
+        self.assertEqual(second.wait(LIMIT), 1)
+        self.assertIn("another program listens there", second.stderr.read())
+        first.kill()
+        first.wait(LIMIT)
+        self.start()
+        self.pair(self.client(), self.client())
+
+    def test_a_path_that_is_too_long_is_refused_not_cut(self):
+        process = self.start("--listen", "uml:" + self.path("x" * 120), ready=False)
+        self.assertEqual(process.wait(LIMIT), 1)
+        self.assertIn("longer than the 107 bytes", process.stderr.read())
+
+    def test_the_command_line_is_checked(self):
+        for words in ([], ["--listen", "x"], ["--listen", "tcp:/x"], ["--nothing"], ["--hub"], ["--listen"], ["word"]):
+            process = subprocess.run([UMLNETD, *words], capture_output=True, text=True, timeout=LIMIT, check=False)
+            self.assertEqual(process.returncode, 2, words)
+            self.assertIn("umlnetd: ", process.stderr)
+        process = subprocess.run([UMLNETD, "--help"], capture_output=True, text=True, timeout=LIMIT, check=False)
+        self.assertEqual(process.returncode, 0)
+        self.assertIn("--listen KIND:PATH", process.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
