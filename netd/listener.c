@@ -13,6 +13,8 @@
 #include <unistd.h>
 
 enum {
+    LOG_RATE = 2, /* lines a second about clients, which are free to make them */
+    LOG_BURST = 20,
     PENDING_MAX = 256, /* connections that have not said what they want */
     ACCEPTS = 16       /* before others get their turn */
 };
@@ -44,6 +46,8 @@ struct netd_listener {
     struct um_timer *pause; /* armed while no descriptor is to be had */
     struct client *clients; /* youngest first */
     uint32_t pending;
+    struct netd_bucket log;
+    uint64_t unlogged;
 };
 
 static const struct {
@@ -73,6 +77,23 @@ bool netd_listener_kind_from_name(const char *name, enum netd_listener_kind *ret
     return false;
 }
 
+/* What happened to a client, within limits: nobody can fill the log by connecting. */
+static void client_log(struct client *c, const char *what, const char *why)
+{
+    struct netd_listener *l = c->listener;
+
+    if (!netd_bucket_take(&l->log, 1, um_clock_mono_ns())) {
+        l->unlogged++;
+        return;
+    }
+    if (l->unlogged)
+        um_log(UM_LOG_NOTICE, "listener %s: %llu more lines like the next one were left out",
+               l->config.name, (unsigned long long)l->unlogged);
+    l->unlogged = 0;
+    um_log(UM_LOG_NOTICE, "port %s-%llu: %s: %s", l->config.name, (unsigned long long)c->number,
+           what, why);
+}
+
 static void client_die(void *arg)
 {
     struct client *c = arg;
@@ -94,8 +115,7 @@ static void client_die(void *arg)
 static void client_end(struct client *c, const char *why)
 {
     if (why)
-        um_log(UM_LOG_NOTICE, "port %s-%llu: closed: %s", c->listener->config.name,
-               (unsigned long long)c->number, why);
+        client_log(c, "closed", why);
     um_watch_set(c->watch, 0);
     netd_io_post(c->listener->io, &c->die);
 }
@@ -105,8 +125,7 @@ static void on_link_closed(void *arg, const char *reason)
     struct client *c = arg;
 
     if (reason)
-        um_log(UM_LOG_NOTICE, "port %s-%llu: closed: %s", c->listener->config.name,
-               (unsigned long long)c->number, reason);
+        client_log(c, "closed", reason);
     netd_io_post(c->listener->io, &c->die);
 }
 
@@ -239,8 +258,7 @@ static void add_client(struct netd_listener *l, int fd)
         ok = client_link(c, fd, kinds[l->kind].link);
     }
     if (!ok) {
-        um_log(UM_LOG_WARNING, "port %s-%llu: refused: no port is free, or no memory",
-               l->config.name, (unsigned long long)c->number);
+        client_log(c, "refused", "no port is free, or no memory");
         netd_io_post(l->io, &c->die);
     }
 }
@@ -317,6 +335,7 @@ enum um_code netd_listener_new(struct netd_io *io, enum netd_listener_kind kind,
     l->kind = kind;
     l->config = *config;
     l->fd = -1;
+    l->log = (struct netd_bucket){.rate = LOG_RATE, .burst = LOG_BURST};
     snprintf(l->path, sizeof(l->path), "%s", path);
     if (getrandom(&l->key, sizeof(l->key), 0) != sizeof(l->key))
         code = um_fail_errno(err, errno, path, "no random numbers");
