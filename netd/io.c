@@ -12,9 +12,9 @@ enum { SLOT_SIZE = (NETD_FRAME_MAX / 64 + 1) * 64 };
 static void tick(void *arg)
 {
     struct netd_io *io = arg;
-    int64_t now = um_clock_mono_ns();
 
-    um_timer_arm(io->tick, netd_switch_tick(io->sw, now) - now);
+    io->tick_due_ns = INT64_MAX; /* the after-phase arms it again */
+    netd_switch_tick(io->sw, um_clock_mono_ns());
 }
 
 void netd_io_post(struct netd_io *io, struct netd_later *later)
@@ -38,16 +38,25 @@ void netd_io_cancel(struct netd_io *io, struct netd_later *later)
     later->posted = false;
 }
 
-static bool after(void *arg)
+static void run_posted(struct netd_io *io)
 {
-    struct netd_io *io = arg;
-
     while (io->later) {
         struct netd_later *later = io->later;
 
         io->later = later->next;
         later->posted = false;
         later->fn(later->arg);
+    }
+}
+
+static bool after(void *arg)
+{
+    struct netd_io *io = arg;
+
+    run_posted(io);
+    if (netd_switch_due(io->sw) < io->tick_due_ns) {
+        io->tick_due_ns = netd_switch_due(io->sw);
+        um_timer_arm(io->tick, io->tick_due_ns - um_clock_mono_ns());
     }
     return false;
 }
@@ -72,13 +81,13 @@ bool netd_io_init(struct netd_io *io, struct um_loop *loop, struct netd_switch *
         netd_io_done(io);
         return false;
     }
-    um_timer_arm(io->tick, 0);
+    io->tick_due_ns = INT64_MAX;
     return true;
 }
 
 void netd_io_done(struct netd_io *io)
 {
-    after(io);
+    run_posted(io);
     um_timer_free(io->tick);
     io->tick = NULL;
     if (io->rx.area)

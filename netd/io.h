@@ -30,6 +30,7 @@ struct netd_io {
     struct um_loop *loop;
     struct netd_switch *sw;
     struct um_timer *tick;
+    int64_t tick_due_ns; /* when it fires */
     struct netd_rx rx;
     struct mmsghdr tx[NETD_BATCH];
     struct netd_later *later;

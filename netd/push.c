@@ -3,7 +3,7 @@
  * waits for the port; else it is copied once, whoever waits for it.
  *
  * A port is held by one other at a time, whose queue its last batch has filled: while held it is
- * not read, so it can fill no second one. Each sender overshoots by its last batch at most.
+ * not read, so it can fill no second one. Each sender overshoots by what it has read already.
  */
 #include "netd/switch_private.h"
 
@@ -41,24 +41,31 @@ static void let_go(struct netd_port *p)
     }
 }
 
+static void limit_by(struct netd_switch *sw, struct netd_port *p, int64_t time_ns)
+{
+    p->push_due_ns = sw->now_ns + time_ns;
+    if (p->push_due_ns < sw->due_ns)
+        sw->due_ns = p->push_due_ns;
+}
+
 static void push_event(struct netd_switch *sw, struct netd_port *p, enum push_event event)
 {
     enum push_action action = push_table[p->push][event].action;
 
     if (action == WAIT_MORE && p->queue.cost > sw->config.queue_low) {
-        p->push_due_ns = sw->now_ns + sw->config.hold_ns;
+        limit_by(sw, p, sw->config.hold_ns);
         return;
     }
     p->push = push_table[p->push][event].next;
     switch (action) {
     case START_HOLD:
-        p->push_due_ns = sw->now_ns + sw->config.hold_ns;
+        limit_by(sw, p, sw->config.hold_ns);
         break;
     case LET_GO:
         let_go(p);
         break;
     case GIVE_UP:
-        p->push_due_ns = sw->now_ns + sw->config.pause_ns;
+        limit_by(sw, p, sw->config.pause_ns);
         let_go(p);
         break;
     case NOTHING:

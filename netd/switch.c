@@ -171,7 +171,7 @@ void netd_switch_count_drop(struct netd_switch *sw, uint32_t id, enum netd_drop 
         p->counters.drops[reason]++;
 }
 
-int64_t netd_switch_tick(struct netd_switch *sw, int64_t now_ns)
+void netd_switch_tick(struct netd_switch *sw, int64_t now_ns)
 {
     int64_t next;
 
@@ -187,7 +187,12 @@ int64_t netd_switch_tick(struct netd_switch *sw, int64_t now_ns)
         if (due < next)
             next = due;
     }
-    return next;
+    sw->due_ns = next;
+}
+
+int64_t netd_switch_due(const struct netd_switch *sw)
+{
+    return sw->due_ns;
 }
 
 const struct netd_counters *netd_switch_counters(const struct netd_switch *sw, uint32_t id)

@@ -99,9 +99,9 @@ void netd_switch_set_hub(struct netd_switch *sw, bool hub) um_nonnull(1);
 struct netd_mac_table *netd_switch_macs(struct netd_switch *sw) um_nonnull(1);
 
 /*
- * A new port; its id, which is not used again, or NETD_MAC_NOWHERE: ports_max are there, or no
- * memory. The link is the caller's, and is called from within netd_switch_input() and
- * netd_switch_writable() of any port and netd_switch_tick().
+ * A new port; its id, which is not used again before a million others, or NETD_MAC_NOWHERE:
+ * ports_max are there, or no memory. The link is the caller's, and is called from within
+ * netd_switch_input() and netd_switch_writable() of any port and netd_switch_tick().
  */
 uint32_t netd_switch_add(struct netd_switch *sw, const struct netd_port_config *config,
                          const struct netd_link_ops *ops, void *link) um_nonnull(1, 2, 3) um_check;
@@ -120,8 +120,10 @@ void netd_switch_writable(struct netd_switch *sw, uint32_t id, int64_t now_ns) u
 /* A frame that could not even be read. */
 void netd_switch_count_drop(struct netd_switch *sw, uint32_t id, enum netd_drop reason)
     um_nonnull(1);
-/* What is due by time: ageing, ends of holds. To be called when the result (a time) has come. */
-int64_t netd_switch_tick(struct netd_switch *sw, int64_t now_ns) um_nonnull(1);
+/* What is due by time: ageing, ends of holds. */
+void netd_switch_tick(struct netd_switch *sw, int64_t now_ns) um_nonnull(1);
+/* When netd_switch_tick() is to be called next. Any call may bring that nearer. */
+int64_t netd_switch_due(const struct netd_switch *sw) um_nonnull(1);
 
 /* NULL: no such port. Valid until the next call that may change anything. */
 const struct netd_counters *netd_switch_counters(const struct netd_switch *sw, uint32_t id)

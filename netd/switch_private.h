@@ -56,6 +56,7 @@ struct netd_switch {
     size_t memory; /* cost of all queues */
     int64_t now_ns;
     int64_t age_due_ns;
+    int64_t due_ns; /* not later than the next end of a time limit, and age_due_ns */
 
     struct netd_slot batch[NETD_BATCH];
     struct netd_port *dirty[NETD_PORT_SLOTS]; /* ports with out_count */
