@@ -1,5 +1,6 @@
 #include "netd/listener.h"
 
+#include "netd/data_socket.h"
 #include "netd/uml_hello.h"
 #include "vmcore/base/clock.h"
 #include "vmcore/base/fd.h"
@@ -18,6 +19,7 @@ enum {
     PENDING_MAX = 256, /* connections that have not said what they want */
     ACCEPTS = 16       /* before others get their turn */
 };
+enum { SOCKET_MODE = 0660, FOLDER_MODE = 0770 };
 #define HELLO_LIMIT_NS  (5 * UM_SEC_NS)
 #define ACCEPT_PAUSE_NS (100 * UM_MS_NS)
 
@@ -29,7 +31,8 @@ struct client {
     struct um_timer *limit; /* armed until the request is there */
     uint8_t hello[NETD_HELLO_MAX + 1];
     size_t hello_len;
-    struct netd_link *link; /* NULL: pending */
+    struct sockaddr_un address; /* of its data socket; a path: to be removed with it */
+    struct netd_link *link;     /* NULL: pending */
     struct netd_later die;
     struct client *next, **at;
 };
@@ -38,8 +41,9 @@ struct netd_listener {
     struct netd_io *io;
     enum netd_listener_kind kind;
     char path[UM_SOCKET_PATH_MAX + 1];
+    char folder[UM_SOCKET_PATH_MAX + 1]; /* of the vde kind; else empty */
     struct netd_port_config config;
-    uint64_t key; /* of its data sockets' names */
+    uint64_t key; /* of its data sockets' abstract names */
     uint64_t last_number;
     int fd;
     struct um_watch *watch;
@@ -53,12 +57,14 @@ struct netd_listener {
 static const struct {
     const char *name;
     int type;
-    enum netd_link_kind link; /* of a connection; the uml kind makes its own */
+    bool control;             /* a connection has its frames beside it */
+    enum netd_link_kind link; /* else: what it is itself */
 } kinds[] = {
-    [NETD_LISTEN_UML] = {"uml", SOCK_STREAM, NETD_LINK_DATAGRAM},
-    [NETD_LISTEN_SEQPACKET] = {"seqpacket", SOCK_SEQPACKET, NETD_LINK_SEQPACKET},
-    [NETD_LISTEN_STREAM2] = {"stream2", SOCK_STREAM, NETD_LINK_STREAM2},
-    [NETD_LISTEN_STREAM4] = {"stream4", SOCK_STREAM, NETD_LINK_STREAM4},
+    [NETD_LISTEN_UML] = {"uml", SOCK_STREAM, true, NETD_LINK_DATAGRAM},
+    [NETD_LISTEN_VDE] = {"vde", SOCK_STREAM, true, NETD_LINK_DATAGRAM},
+    [NETD_LISTEN_SEQPACKET] = {"seqpacket", SOCK_SEQPACKET, false, NETD_LINK_SEQPACKET},
+    [NETD_LISTEN_STREAM2] = {"stream2", SOCK_STREAM, false, NETD_LINK_STREAM2},
+    [NETD_LISTEN_STREAM4] = {"stream4", SOCK_STREAM, false, NETD_LINK_STREAM4},
 };
 
 const char *netd_listener_kind_name(enum netd_listener_kind kind)
@@ -108,6 +114,8 @@ static void client_die(void *arg)
     um_watch_free(c->watch);
     um_timer_free(c->limit);
     um_fd_close(&c->control);
+    if (c->address.sun_path[0])
+        unlink(c->address.sun_path);
     free(c);
 }
 
@@ -143,37 +151,26 @@ static bool client_link(struct client *c, int fd, enum netd_link_kind kind)
     return c->link != NULL;
 }
 
-/*
- * A data socket of the client's own. It is connected before it has a name, so that nobody else can
- * ever send to it (the host's kernel answers EPERM), and leaving it unread holds back this client
- * only. Old kernels use an abstract name as it is, all 108 bytes (uml(kernel), daemon_user.c).
- */
-static int data_socket(const struct client *c, const struct netd_hello *hello,
-                       struct sockaddr_un *ret)
+static int data_socket(struct client *c, const struct netd_hello *hello)
 {
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    const struct netd_listener *l = c->listener;
 
-    *ret = (struct sockaddr_un){.sun_family = AF_UNIX};
-    snprintf(ret->sun_path + 1, sizeof(ret->sun_path) - 1, "umlnetd/%016llx/%llu",
-             (unsigned long long)c->listener->key, (unsigned long long)c->number);
-    if (fd >= 0 &&
-        (connect(fd, (const struct sockaddr *)&hello->address, NETD_HELLO_ADDRESS) != 0 ||
-         bind(fd, (const struct sockaddr *)ret, NETD_HELLO_ADDRESS) != 0))
-        um_fd_close(&fd);
-    return fd;
+    if (l->folder[0])
+        return netd_data_socket_file(&hello->address, l->folder, c->number, SOCKET_MODE,
+                                     &c->address);
+    return netd_data_socket_abstract(&hello->address, l->key, c->number, &c->address);
 }
 
 static void client_answer(struct client *c, const struct netd_hello *hello)
 {
-    struct sockaddr_un address;
-    int data = data_socket(c, hello, &address);
+    int data = data_socket(c, hello);
 
     um_timer_disarm(c->limit);
     if (data < 0)
         client_end(c, "its data socket cannot be reached");
     else if (!client_link(c, data, NETD_LINK_DATAGRAM))
         client_end(c, "no port is free");
-    else if (!um_fd_send(c->control, &address, NETD_HELLO_ADDRESS, -1))
+    else if (!um_fd_send(c->control, &c->address, NETD_HELLO_ADDRESS, -1))
         client_end(c, "it does not take the answer");
 }
 
@@ -251,7 +248,7 @@ static void add_client(struct netd_listener *l, int fd)
         l->clients->at = &c->next;
     l->clients = c;
     l->pending++;
-    if (l->kind == NETD_LISTEN_UML) {
+    if (kinds[l->kind].control) {
         c->control = fd;
         ok = watch_control(c);
     } else {
@@ -306,6 +303,23 @@ static void on_pause_over(void *arg)
     um_watch_set(l->watch, UM_READ);
 }
 
+/* Where to listen. Room is left for the names of data sockets, so that no client meets the limit.
+ */
+static enum um_code place(struct netd_listener *l, const char *path, struct um_error *err)
+{
+    bool folder = l->kind == NETD_LISTEN_VDE;
+    size_t limit = UM_SOCKET_PATH_MAX - (folder ? NETD_DATA_NAME_MAX : 0);
+
+    if (strlen(path) > limit)
+        return um_fail(err, UM_E_INVALID, path, NULL, "longer than the %zu bytes of a %s's path",
+                       limit, folder ? "socket folder" : "socket");
+    snprintf(l->path, sizeof(l->path), "%s%s", path, folder ? "/ctl" : "");
+    if (!folder)
+        return UM_OK;
+    snprintf(l->folder, sizeof(l->folder), "%s", path);
+    return um_mkdir_parents(path, FOLDER_MODE, err);
+}
+
 /* A file that somebody listens at is not taken away. */
 static enum um_code listen_at(struct netd_listener *l, struct um_error *err)
 {
@@ -315,20 +329,27 @@ static enum um_code listen_at(struct netd_listener *l, struct um_error *err)
         um_fail(err, UM_E_BUSY, l->path, NULL, "another program listens there");
         return um_hint(err, "stop it, or choose another path");
     }
-    return um_unix_listen(l->path, kinds[l->kind].type, 0660, &l->fd, err);
+    if (l->folder[0])
+        netd_data_socket_sweep(l->folder);
+    return um_unix_listen(l->path, kinds[l->kind].type, SOCKET_MODE, &l->fd, err);
+}
+
+static enum um_code watch_listener(struct netd_listener *l, struct um_error *err)
+{
+    l->watch = um_watch_new(l->io->loop, l->fd, UM_READ, on_connection, l);
+    l->pause = um_timer_new(l->io->loop, on_pause_over, l);
+    if (l->watch && l->pause)
+        return UM_OK;
+    return um_fail(err, UM_E_NO_RESOURCES, l->path, NULL, "no memory");
 }
 
 enum um_code netd_listener_new(struct netd_io *io, enum netd_listener_kind kind, const char *path,
                                const struct netd_port_config *config, struct netd_listener **ret,
                                struct um_error *err)
 {
-    struct netd_listener *l;
+    struct netd_listener *l = calloc(1, sizeof(*l));
     enum um_code code;
 
-    if (strlen(path) > UM_SOCKET_PATH_MAX)
-        return um_fail(err, UM_E_INVALID, path, NULL, "longer than the %d bytes of a socket's path",
-                       UM_SOCKET_PATH_MAX);
-    l = calloc(1, sizeof(*l));
     if (!l)
         return um_fail(err, UM_E_NO_RESOURCES, path, NULL, "no memory");
     l->io = io;
@@ -336,17 +357,14 @@ enum um_code netd_listener_new(struct netd_io *io, enum netd_listener_kind kind,
     l->config = *config;
     l->fd = -1;
     l->log = (struct netd_bucket){.rate = LOG_RATE, .burst = LOG_BURST};
-    snprintf(l->path, sizeof(l->path), "%s", path);
     if (getrandom(&l->key, sizeof(l->key), 0) != sizeof(l->key))
         code = um_fail_errno(err, errno, path, "no random numbers");
     else
+        code = place(l, path, err);
+    if (code == UM_OK)
         code = listen_at(l, err);
-    if (code == UM_OK) {
-        l->watch = um_watch_new(io->loop, l->fd, UM_READ, on_connection, l);
-        l->pause = um_timer_new(io->loop, on_pause_over, l);
-        if (!l->watch || !l->pause)
-            code = um_fail(err, UM_E_NO_RESOURCES, path, NULL, "no memory");
-    }
+    if (code == UM_OK)
+        code = watch_listener(l, err);
     if (code == UM_OK)
         *ret = l;
     else
@@ -362,8 +380,11 @@ void netd_listener_free(struct netd_listener *l)
         client_die(l->clients);
     um_watch_free(l->watch);
     um_timer_free(l->pause);
-    if (l->fd >= 0)
+    if (l->fd >= 0) {
         unlink(l->path);
+        if (l->folder[0])
+            rmdir(l->folder); /* stays when clients have left files in it */
+    }
     um_fd_close(&l->fd);
     free(l);
 }

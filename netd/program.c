@@ -39,6 +39,7 @@ static const char usage[] =
     "  --hub               pass every frame to every other port, learn nothing\n"
     "  --listen KIND:PATH  take ports from the socket at PATH (up to 8 times); KIND is\n"
     "                        uml        control socket of the uml_switch protocol, v1 and v3\n"
+    "                        vde        folder for vde_plug and other clients of VDE\n"
     "                        seqpacket  one message a frame: vecN:transport=bess,dst=PATH\n"
     "                        stream2    two bytes of length before each frame: vde_plug\n"
     "                        stream4    four bytes of length: qemu -netdev stream\n"
@@ -63,7 +64,8 @@ static bool add_listen(struct request *r, const char *text)
     memcpy(kind, text, (size_t)(colon - text));
     kind[colon - text] = '\0';
     if (!netd_listener_kind_from_name(kind, &r->listen[r->listen_count].kind)) {
-        fprintf(stderr, "umlnetd: --listen %s: no such kind: uml, seqpacket, stream2 or stream4\n",
+        fprintf(stderr,
+                "umlnetd: --listen %s: no such kind: uml, vde, seqpacket, stream2 or stream4\n",
                 text);
         return false;
     }

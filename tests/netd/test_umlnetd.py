@@ -75,6 +75,38 @@ class Client:
         self.control.close()
 
 
+class VdeClient:
+    """What libvdeplug does: a data socket in the switch's folder, a request without padding but with a text."""
+
+    count = 0
+
+    def __init__(self, world):
+        VdeClient.count += 1
+        self.path = world.path(f"vde/.{os.getpid()}-{VdeClient.count}")
+        self.control = world.connect("vde/ctl", socket.SOCK_STREAM)
+        self.data = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.data.bind(self.path)
+        self.data.settimeout(LIMIT)
+        self.control.sendall(request(3, self.path.encode()) + b"somebody UNIX: x=1\0")
+        answer = b""
+        while len(answer) < 110:
+            answer += self.control.recv(110 - len(answer))
+        self.to = answer[2:].rstrip(b"\0").decode()
+        self.data.connect(self.to)
+
+    def send(self, data):
+        self.data.send(data)
+
+    def receive(self):
+        return self.data.recv(70000)
+
+    def close(self):
+        self.data.close()
+        self.control.close()
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.path)
+
+
 class World(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.TemporaryDirectory(prefix="un", dir="/tmp")
@@ -122,6 +154,11 @@ class World(unittest.TestCase):
 
     def client(self, **options):
         client = Client(self, **options)
+        self.addCleanup(client.close)
+        return client
+
+    def vde_client(self):
+        client = VdeClient(self)
         self.addCleanup(client.close)
         return client
 
@@ -186,6 +223,64 @@ class Handshake(World):
         for sock in silent:
             sock.close()
         self.pair(self.client(), self.client())
+
+
+class Vde(World):
+    def start_vde(self):
+        return self.start("--listen", "vde:" + self.path("vde"), "--listen", "uml:" + self.path("ctl"))
+
+    def data_files(self):
+        return [name for name in os.listdir(self.path("vde")) if name[0].isdigit()]
+
+    def test_vde_clients_reach_each_other_and_clients_of_uml_switch(self):
+        self.start_vde()
+        a, b, old = self.vde_client(), self.vde_client(), self.client()
+        self.pair(a, b)
+        a.send(frame(BROADCAST, 1, b"to all"))
+        self.assertEqual(old.receive(), frame(BROADCAST, 1, b"from a"))
+        old.send(frame(1, 3, b"from old"))
+        self.assertEqual(a.receive(), frame(1, 3, b"from old"))
+
+    def test_each_client_has_a_socket_file_of_its_own_as_long_as_it_is_connected(self):
+        self.start_vde()
+        a, b = self.vde_client(), self.vde_client()
+        self.assertNotEqual(a.to, b.to)
+        self.assertEqual(sorted(self.data_files()), sorted(os.path.basename(c.to) for c in (a, b)))
+        self.assertEqual(os.stat(a.to).st_mode & 0o777, 0o660)
+        a.control.close()
+        self.settle()
+        self.assertEqual(self.data_files(), [os.path.basename(b.to)])
+
+    def test_nobody_else_can_send_to_the_socket_file(self):
+        self.start_vde()
+        a = self.vde_client()
+        stranger = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(stranger.close)
+        with self.assertRaises(PermissionError):
+            stranger.sendto(frame(BROADCAST, 3, b""), a.to)
+
+    def test_the_folder_goes_with_the_switch(self):
+        process = self.start_vde()
+        self.vde_client().close()
+        process.terminate()
+        self.assertEqual(process.wait(LIMIT), 0)
+        self.assertEqual(os.listdir(self.folder.name), [])
+
+    def test_what_a_dead_switch_left_is_swept_and_nothing_else(self):
+        process = self.start_vde()
+        self.vde_client()
+        self.assertEqual(len(self.data_files()), 1)
+        process.kill()
+        process.wait(LIMIT)
+        with open(self.path("vde/123.45"), "w", encoding="ascii"):
+            pass
+        self.start_vde()
+        self.assertEqual(self.data_files(), ["123.45"])
+
+    def test_a_folder_that_leaves_no_room_for_names_is_refused(self):
+        process = self.start("--listen", "vde:" + self.path("x" * 80), ready=False)
+        self.assertEqual(process.wait(LIMIT), 1)
+        self.assertIn("longer than the 91 bytes", self.logged())
 
 
 class Life(World):
