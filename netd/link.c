@@ -2,7 +2,6 @@
 #include "vmcore/base/clock.h"
 #include "vmcore/base/fd.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 /* Rows by kind. */
@@ -35,7 +34,7 @@ static void watch_room(void *arg, bool on)
     struct netd_link *link = arg;
 
     link->wants_room = on;
-    um_watch_set(link->room, on || link->partial_out_len ? UM_WRITE : 0);
+    um_watch_set(link->room, !link->ended && (on || link->partial_out_len) ? UM_WRITE : 0);
 }
 
 static const struct netd_link_ops link_ops = {send_frames, watch_input, watch_room};
@@ -51,12 +50,13 @@ static void on_room(um_unused int fd, um_unused unsigned ready, void *arg)
 {
     struct netd_link *link = arg;
 
-    if (!netd_stream_send_rest(link) && (errno == EAGAIN || errno == EINTR))
+    /* Whether the rest went or the link broke: what waits is sent, or refused and counted. */
+    if (netd_stream_send_rest(link) == 0)
         return;
     if (link->wants_room)
         netd_switch_writable(link->io->sw, link->port, um_clock_mono_ns());
     else
-        um_watch_set(link->room, 0);
+        watch_room(link, false);
 }
 
 static void tell(void *arg)

@@ -34,7 +34,7 @@ void netd_message_read(struct netd_link *link);
 int netd_message_send(void *link, const struct netd_out *frames, int count);
 void netd_stream_read(struct netd_link *link);
 int netd_stream_send(void *link, const struct netd_out *frames, int count);
-/* What is left of the last frame. Whether it has all gone; else errno says why not. */
-bool netd_stream_send_rest(struct netd_link *link);
+/* What is left of the last frame: 1 nothing any more, 0 something, -errno: the link has ended. */
+int netd_stream_send_rest(struct netd_link *link);
 
 #endif

@@ -111,24 +111,36 @@ void netd_stream_read(struct netd_link *link)
         netd_link_end(link, "no memory for the rest of a frame");
 }
 
-bool netd_stream_send_rest(struct netd_link *link)
+/* What send() has set errno to: 0 full, or -errno and the link ends, as no frame can follow. */
+static int send_failed(struct netd_link *link)
+{
+    int errnum = errno;
+
+    if (errnum == EAGAIN || errnum == EINTR)
+        return 0;
+    netd_link_end(link, "it cannot be written to");
+    return -errnum;
+}
+
+int netd_stream_send_rest(struct netd_link *link)
 {
     ssize_t sent;
 
     if (!link->partial_out_len)
-        return true;
+        return 1;
+    if (link->ended)
+        return -EPIPE;
     sent = send(link->fd, link->partial_out, link->partial_out_len, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent < 0)
-        return false;
+        return send_failed(link);
     link->partial_out_len -= (uint32_t)sent;
     if (link->partial_out_len) {
         memmove(link->partial_out, link->partial_out + sent, link->partial_out_len);
-        errno = EAGAIN;
-        return false;
+        return 0;
     }
     free(link->partial_out);
     link->partial_out = NULL;
-    return true;
+    return 1;
 }
 
 /* Frames that went, whole or with a rest that is kept; pieces has them all, prefixes included. */
@@ -170,11 +182,10 @@ int netd_stream_send(void *arg, const struct netd_out *frames, int count)
     struct msghdr message = {.msg_iov = pieces};
     uint32_t prefix = prefix_len(link);
     ssize_t sent;
+    int rest = link->ended ? -EPIPE : netd_stream_send_rest(link);
 
-    if (link->ended)
-        return -EPIPE;
-    if (!netd_stream_send_rest(link))
-        return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+    if (rest <= 0)
+        return rest;
     for (int i = 0; i < count; i++) {
         if (prefix == 2 && frames[i].len > UINT16_MAX) {
             if (i == 0)
@@ -189,6 +200,6 @@ int netd_stream_send(void *arg, const struct netd_out *frames, int count)
     }
     sent = sendmsg(link->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent < 0)
-        return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+        return send_failed(link);
     return count_sent(link, frames, count, pieces, (size_t)sent);
 }

@@ -218,6 +218,28 @@ START_TEST(the_end_of_a_peer_is_told_once)
 }
 END_TEST
 
+START_TEST(a_stream_that_reads_no_more_is_closed_with_a_reason)
+{
+    static uint8_t bytes[256 << 10];
+
+    add(0, NETD_LINK_SEQPACKET);
+    add(1, NETD_LINK_STREAM4);
+    for (int i = 0; i < 60; i++) { /* more than a socket takes, less than makes the switch hold */
+        ck_assert_int_eq(send(peers[0], make(9000, 0), 9000, 0), 9000);
+        run();
+    }
+    ck_assert_uint_gt(netd_switch_waiting(sw, netd_link_port(links[1])), 0);
+    /* Room again, in the middle of a frame: what comes next is an error, not waiting. */
+    ck_assert_int_gt(recv(peers[1], bytes, sizeof(bytes), MSG_DONTWAIT), 0);
+    ck_assert_int_eq(shutdown(peers[1], SHUT_RD), 0);
+    run();
+    run();
+    ck_assert_int_eq(closed[1], 1);
+    ck_assert_ptr_nonnull(strstr(reasons[1], "written"));
+    ck_assert_uint_gt(netd_switch_counters(sw, netd_link_port(links[1]))->drops[NETD_DROP_SEND], 0);
+}
+END_TEST
+
 START_TEST(frames_sent_before_the_end_arrive)
 {
     add(0, NETD_LINK_SEQPACKET);
@@ -270,6 +292,7 @@ static const struct suite_test tests[] = {
     {&a_stream_may_come_in_any_pieces, 0},
     {&a_batch_that_a_slow_stream_cannot_take_is_kept_and_whole, 0},
     {&the_end_of_a_peer_is_told_once, 0},
+    {&a_stream_that_reads_no_more_is_closed_with_a_reason, 0},
     {&frames_sent_before_the_end_arrive, 0},
     {&a_stream_that_ends_or_lies_in_the_middle_is_closed_with_a_reason, 0},
     {&a_message_longer_than_any_frame_is_a_giant_not_a_shorter_frame, 0},
