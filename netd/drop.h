@@ -13,6 +13,9 @@
     X(BAD_SOURCE, "bad-source", "source address is a group address or zero")                       \
     X(VLAN, "vlan", "of a VLAN that the port is not in")                                           \
     X(MOVED, "move-guard", "source address belongs to another port")                               \
+    X(LOCKED, "locked-mac", "source address is not the port's own")                                \
+    X(SPOOFED, "spoofed-ip", "IP address is not the port's own, or is hidden")                     \
+    X(SERVICE, "service", "answer of a DHCP server or router, which the port may not be")          \
     X(STORM, "storm", "more broadcasts than the port may send")                                    \
     X(SAME_PORT, "same-port", "destination is where it came from")                                 \
     X(ISOLATED, "isolated", "destination is in the same isolation group")                          \

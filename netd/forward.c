@@ -148,6 +148,10 @@ static int judge(struct netd_switch *sw, struct netd_port *from, int i)
         return reason;
     if (!enter_vlan(from, &p.frame, &p.vlan))
         return NETD_DROP_VLAN;
+    reason =
+        netd_guard_check(&from->config.guard, &p.frame, slot->bytes.iov_base, slot->bytes.iov_len);
+    if (reason != NETD_PASS)
+        return reason;
     if (netd_mac_is_group(p.frame.dst) && !netd_bucket_take(&from->storm, 1, sw->now_ns))
         return NETD_DROP_STORM;
     if (!sw->config.hub &&

@@ -15,6 +15,7 @@
 
 #include "netd/bucket.h"
 #include "netd/drop.h"
+#include "netd/guard.h"
 #include "netd/mac_table.h"
 #include "vmcore/base/macros.h"
 
@@ -59,10 +60,11 @@ enum { NETD_VLAN_SET_BYTES = 4096 / 8 };
 struct netd_port_config {
     char name[64];
     enum netd_vlan_mode vlan_mode;
-    uint16_t vlan;       /* ACCESS: its VLAN; TRUNK: that of frames without tag, 0: none */
-    uint8_t *vlan_set;   /* TRUNK: NETD_VLAN_SET_BYTES, bit n%8 of byte n/8; copied */
-    uint32_t frame_max;  /* bytes, at most NETD_FRAME_MAX; longer ones are giants, both ways */
-    uint32_t isolation;  /* ports of the same group other than 0 do not reach each other */
+    uint16_t vlan;      /* ACCESS: its VLAN; TRUNK: that of frames without tag, 0: none */
+    uint8_t *vlan_set;  /* TRUNK: NETD_VLAN_SET_BYTES, bit n%8 of byte n/8; copied */
+    uint32_t frame_max; /* bytes, at most NETD_FRAME_MAX; longer ones are giants, both ways */
+    uint32_t isolation; /* ports of the same group other than 0 do not reach each other */
+    struct netd_guard guard;
     uint32_t storm_rate; /* broadcasts and multicasts a second that it may send; 0: any */
 };
 

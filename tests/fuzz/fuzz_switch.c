@@ -91,6 +91,9 @@ static struct netd_switch *make(uint8_t how)
         port.vlan_set = set;
         port.isolation = how & 4 ? (uint32_t)i % 2 : 0;
         port.storm_rate = how & 8 ? 1000000 : 0;
+        if (how & 16)
+            port.guard = (struct netd_guard){
+                .ipv4_count = 1, .ipv6_count = 1, .no_dhcp_server = true, .no_router = true};
         ports[i] = (struct port){.room = -1, .reading = true};
         ports[i].id = netd_switch_add(sw, &port, &ops, &ports[i]);
         must(ports[i].id != NETD_MAC_NOWHERE);
