@@ -90,6 +90,8 @@ const char *um_format_size(uint64_t bytes, char *buf, size_t size) um_nonnull(2)
  * or digit. They appear in paths, umids and host names.
  */
 bool um_name_valid(const char *s) um_nonnull(1);
+/* The same for people. */
+#define UM_NAME_RULE "1 to 63 letters, digits, `_`, `.` or `-`, a letter or digit first"
 
 /* cwd joined with path unless path is absolute; `.` and `..` removed lexically. NULL: no memory. */
 char *um_path_absolute(const char *cwd, const char *path) um_nonnull(1, 2) um_check;
