@@ -135,10 +135,28 @@ static void on_limit(void *arg)
 
 /* ---- replies ---- */
 
+/*
+ * uml(kernel): what other clients queued behind a command it does not know waits until one more
+ * datagram comes (reference §2, Appendix B 8). So one more goes, a harmless one. Its answer finds
+ * no address.
+ */
+static void wake_stalled(struct mconsole_lane *lane)
+{
+    struct mconsole_request r;
+    size_t size = mconsole_encode_request("version", &r);
+
+    if (!lane->watch || lane->joined.err != 1 || !lane->joined.text.data ||
+        strcmp(lane->joined.text.data, "Unknown command") != 0)
+        return;
+    if (um_fd_send(lane->endpoint.fd, &r, size, -1)) /* else its queue is full: it is being read */
+        disconnect(lane);
+}
+
 static void finish_joined(struct mconsole_lane *lane)
 {
     const struct mconsole_joined *j = &lane->joined;
 
+    wake_stalled(lane);
     finish(lane, j->err ? UM_E_GUEST_ERROR : UM_OK, j->err, j->text.data ? j->text.data : "",
            j->text.len);
 }
