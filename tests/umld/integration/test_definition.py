@@ -1,5 +1,7 @@
 """Definitions: what is asked for, changed, refused; nothing half-done."""
 import os
+import subprocess
+import sys
 import tempfile
 
 import harness
@@ -168,6 +170,45 @@ class Starting(Case):
         self.call("Kernel.Remove", name="other")
         error = self.fails("BadConfig", "Guest.Start", name="web")
         self.assertIn("other", error.message)
+
+
+class Locked(Case):
+    """As a kernel does that somebody started by hand: a POSIX lock on the whole file."""
+
+    def hold(self, path, kind):
+        code = f"import fcntl; f = open({path!r}, 'r+b'); fcntl.lockf(f, fcntl.LOCK_NB | fcntl.{kind}); print(); input()"
+        holder = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.addCleanup(self.let_go, holder)
+        self.assertEqual(holder.stdout.readline(), b"\n")
+        return holder
+
+    @staticmethod
+    def let_go(holder):
+        with holder:
+            holder.kill()
+
+    def test_a_disk_that_another_program_has_locked(self):
+        disk, other = self.file("root.img", harness.EXT4), self.file("other.img", harness.EXT4)
+        holder = self.hold(disk, "LOCK_EX")
+        self.create("web", f"ubd0={disk}")
+        for dry_run in (True, False):
+            error = self.fails("Conflict", "Guest.Start", name="web", dryRun=dry_run)
+            self.assertIn(f"disk {disk} is locked by process {holder.pid} (", error.message)
+        self.assertEqual(self.runtime("web")["state"], "failed")
+        self.boot("shares", f"ubd0c={disk}")
+        self.create("reads", f"ubd0={other}", f"ubd1r={disk}")
+        self.fails("Conflict", "Guest.Start", name="reads")
+        self.let_go(holder)
+        self.call("Guest.Stop", name="shares")
+        self.assertEqual(self.call("Guest.Start", name="web")["state"], "running")
+
+    def test_readers_lock_out_writers_only(self):
+        disk = self.file("root.img", harness.EXT4)
+        self.hold(disk, "LOCK_SH")
+        self.boot("reads", f"ubd0r={disk}")
+        self.call("Guest.Stop", name="reads")
+        self.create("writes", f"ubd0={disk}")
+        self.fails("Conflict", "Guest.Start", name="writes")
 
 
 class Changing(Case):
