@@ -171,11 +171,21 @@ class Kernels(Case):
         self.assertEqual(len(self.call("Kernel.List")["kernels"]), 1)
 
     def test_a_kernel_that_fails_the_probe_is_kept_with_the_reason_and_refused(self):
-        path = self.file("fake_guest-5.0.0", b"", 0o755)
         with open(harness.FAKE, "rb") as file:
-            self.file("fake_guest-5.0.0", file.read(), 0o755)
+            path = self.file("probebad-5.0.0", file.read(), 0o755)
         kernel = self.call("Kernel.Add", path=path, name="old")["kernel"]
-        self.assertEqual(kernel["version"][:5], "5.0.0")
+        self.assertEqual((kernel["version"], kernel["xstate"], kernel["usable"]), ("5.0.0", "broken", False))
+        self.assertIn("2000 wrong after page faults", kernel["problem"])
+        self.assertIn(kernel["problem"], [k.get("problem") for k in self.call("Kernel.List")["kernels"]])
+        for word in ("old", path):  # known by now, so it is not even defined with it
+            error = self.fails("KernelUnsafe", "Guest.Create", definition={"name": "web", "kernel": word})
+            self.assertIn("2000 wrong", error.message)
+            self.assertIn("dynamically linked", error.hint)
+        with open(harness.FAKE, "rb") as file:
+            other = self.file("probebad-5.0.1", file.read(), 0o755)
+        self.create("web", kernel=other)  # found out at the start
+        self.assertIn("2000 wrong", self.fails("KernelUnsafe", "Guest.Start", name="web").message)
+        self.assertEqual((self.runtime("web")["state"], self.runtime("web")["bootNumber"]), ("failed", 0))
 
     def test_adding_twice_changes_nothing(self):
         reply = self.call("Kernel.Add", path=harness.FAKE, name="fake")
