@@ -30,30 +30,18 @@ struct reader {
 
 /*
  * On a terminal the day is said when it changes, and a line that is too long goes on below its
- * type; elsewhere a line is an event.
+ * object; elsewhere a line is an event.
  */
-static void add_word(struct um_buf *line, size_t *column, size_t limit, const char *word)
-{
-    size_t width = text_width(word) + 1;
-
-    if (limit && *column + width > limit && *column > INDENT) {
-        um_buf_printf(line, "\n%*s", INDENT, "");
-        *column = INDENT;
-    }
-    um_buf_printf(line, " %s", word);
-    *column += width;
-}
-
 /* text is spoilt. */
 static void add_words(struct um_buf *line, size_t *column, size_t limit, char *text)
 {
     char *rest = NULL;
 
     if (!limit)
-        add_word(line, column, limit, text);
+        text_wrap(line, column, limit, INDENT, text);
     else
         for (char *w = strtok_r(text, " ", &rest); w; w = strtok_r(NULL, " ", &rest))
-            add_word(line, column, limit, w);
+            text_wrap(line, column, limit, INDENT, w);
 }
 
 static void add_head(struct reader *r, const json_t *event, struct um_buf *line)
@@ -82,7 +70,7 @@ static void print_event(struct reader *r, const json_t *event)
     add_head(r, event, &line);
     column = text_width(line.data);
     um_str_clean(text_get(event, "object", ""), clean, sizeof(clean));
-    add_word(&line, &column, limit, clean);
+    text_wrap(&line, &column, limit, INDENT, clean);
     json_object_foreach(json_object_get(event, "data"), key, value)
     {
         um_autostr word = NULL;

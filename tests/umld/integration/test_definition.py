@@ -46,6 +46,12 @@ class Creating(Case):
     def test_a_directory_is_no_disk(self):
         self.refused("InvalidValue", f"ubd0={self.daemon.state}")
 
+    def test_an_image_that_is_none(self):
+        text, empty = self.file("text.img", b"this is no file system\n" * 400), self.file("empty.img", b"")
+        self.assertIn("text.img is no file system image", self.refused("InvalidValue", f"ubd0={text}").message)
+        self.assertIn("mkfs.ext4", self.refused("InvalidValue", f"ubd0={empty}").hint)
+        self.create("data", f"ubd1={text}")  # what a guest does not boot from may be anything
+
     def test_the_same_device_twice(self):
         self.refused("InvalidValue", "mem=32M", "con1=null", "con1=null")
 

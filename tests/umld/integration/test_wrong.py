@@ -2,6 +2,7 @@
 import json
 import os
 import socket
+import sqlite3
 import stat
 import threading
 import unittest
@@ -210,6 +211,21 @@ class Kernels(Case):
         self.daemon.start()
         self.boot("web")
         self.assertEqual(self.events(since=since, types=["kernel.verdict"]), [])
+
+    def test_another_host_is_another_probe(self):
+        """The result holds for this file on this CPU under this host's kernel."""
+        self.daemon.terminate()
+        database = sqlite3.connect(f"{self.daemon.state}/umld.db")
+        host, = database.execute("SELECT DISTINCT host FROM kernel_probe").fetchone()
+        database.execute("UPDATE kernel_probe SET host = ?", ("another CPU; 1.2.3",))
+        database.commit()
+        database.close()
+        self.assertIn(os.uname().release, host)
+        self.daemon.start()
+        since = self.call("Server.Status")["lastEvent"]
+        for name in ("one", "two"):
+            self.boot(name)
+        self.assertEqual(len(self.events(since=since, types=["kernel.verdict"])), 1)
 
     def test_a_daemon_that_ends_during_a_probe_leaves_no_guest(self):
         with open(harness.FAKE, "rb") as file:
