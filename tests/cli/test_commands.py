@@ -175,6 +175,11 @@ class Verbs(Case):
         self.assertEqual(self.ok('start', 'web'), 'web: running, ready\n')
         self.assertEqual(self.sent('Guest.Start'), {'name': 'web', 'timeoutMs': 120000})
 
+    def test_start_without_waiting_says_what_is_under_way(self):
+        for state, changed, told in (('stopped', True, 'starting'), ('failed', True, 'starting'), ('booting', False, 'already booting')):
+            self.script('Guest.Start', {'changed': changed, 'state': state, 'ready': False})
+            self.assertEqual(self.ok('start', 'web', '--wait', 'none'), f'web: {told}\n')
+
     def test_start_options(self):
         self.script('Guest.Start', {'changed': False, 'state': 'running', 'ready': False})
         self.assertEqual(self.ok('start', '--wait', 'kernel', 'web', '--timeout', '2m'),
