@@ -92,6 +92,22 @@ class Statuses(Case):
         self.assertEqual(self.daemon.process.wait(harness.LIMIT), 0)
 
 
+class AnotherClient(Case):
+    """Not ours, and not even C: tests/umld/varlink_go/client.go on the real daemon."""
+
+    def test_a_go_program_runs_a_guest(self):
+        folder = f"{harness.SOURCE}/tests/umld/varlink_go"
+        built = subprocess.run([f"{folder}/run", "--build", f"{folder}/client.go", self.daemon.directory], check=False,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=240)
+        if built.returncode == 77:
+            self.skipTest(built.stdout.strip())
+        self.assertEqual(built.returncode, 0, built.stdout)
+        self.create("web")
+        done = subprocess.run([f"{self.daemon.directory}/client", self.daemon.api, "umld"], check=False, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=harness.LIMIT)
+        self.assertEqual((done.returncode, done.stdout), (0, "varlink_go: all agreed\n"))
+
+
 @unittest.skipUnless(shutil.which("meson"), "no meson to install with")
 class Installed(unittest.TestCase):
     """What `meson install` puts below DESTDIR is whole, and runs from where it is."""
