@@ -396,7 +396,7 @@ static bool loads_text(const struct elf_file *f, const char *text)
 
 enum um_code kernel_elf_check(const char *path, struct um_error *err)
 {
-    struct kernel_elf e;
+    struct kernel_elf e = KERNEL_ELF_INIT;
     enum um_code code = kernel_elf_read(path, &e, err);
     const char *problem = NULL;
     struct elf_file f;
