@@ -181,7 +181,7 @@ static enum um_code spawn(struct monitor *m, struct um_error *err)
     struct um_spawn spec = {.argv = m->config.argv.v,
                             .envp = m->config.env.v,
                             .fds = map,
-                            .setup = mon_identity_take,
+                            .setup = mon_identity_differs(&m->config) ? mon_identity_take : NULL,
                             .setup_arg = &m->config};
     um_autofd control = -1;
 
