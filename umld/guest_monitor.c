@@ -131,6 +131,21 @@ static void keep_state(struct monitor_link *l, const struct mon_state *s)
     l->end->panic[sizeof(l->end->panic) - 1] = '\0';
 }
 
+/* The first news of an end; the life is over (guest.ended) when nothing is left of it. */
+static void announce_exit(struct guest *g, const struct mon_state *s)
+{
+    bool exited = WIFEXITED(s->wait_status);
+    char boot[24], number[16];
+
+    if (!g->id || !(s->flags & MON_F_STARTED))
+        return;
+    snprintf(boot, sizeof(boot), "%" PRIu64, g->boot);
+    snprintf(number, sizeof(number), "%d",
+             exited ? WEXITSTATUS(s->wait_status) : WTERMSIG(s->wait_status));
+    events_emit(g->umld, "guest.exited", g->def.name, "boot", boot, exited ? "status" : "signal",
+                number, NULL);
+}
+
 /* Facts that came with a STATE message, compared with the one before. */
 static void take_state(struct monitor_link *l, const struct mon_state *s)
 {
@@ -154,6 +169,8 @@ static void take_state(struct monitor_link *l, const struct mon_state *s)
         g->boot = s->boot;
         guest_touch(g);
     }
+    if (fresh & MON_F_MAIN_GONE)
+        announce_exit(g, s);
     if (fresh & MON_F_PANIC && !(s->flags & MON_F_EXITED))
         guest_post(g, GUEST_M_PANIC);
     if (rebooted) {
