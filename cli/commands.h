@@ -9,6 +9,7 @@
 
 #define CLI_COMMANDS(X)                                                                            \
     X(create)                                                                                      \
+    X(adopt)                                                                                       \
     X(list)                                                                                        \
     X(show)                                                                                        \
     X(status)                                                                                      \

@@ -11,7 +11,8 @@
  * (dependencies), guest_ladder.c (the orderly stop), guest_stop.c, guest_pause.c (one verb each),
  * guest_monitor.c (the connection to umlmon), guest_signals.c (what it says of itself),
  * guest_watch.c (does it answer), guest_evidence.c (what is kept of a hang or panic), guest_adopt.c
- * (after a daemon restart), guest_wait.c (calls that wait), guest_json.c (adapters).
+ * (after a daemon restart), guest_wait.c (calls that wait), guest_json.c (adapters); stranger.h:
+ * those that somebody else has started.
  */
 #ifndef UMLD_GUEST_H
 #define UMLD_GUEST_H
@@ -39,13 +40,15 @@ enum guest_effect {
     EFFECT_KILL = 1 << 7,
     EFFECT_RELEASE = 1 << 8,
     EFFECT_REATTACH = 1 << 9,
-    EFFECT_FORGET = 1 << 10 /* how it ended is stored: the exit record goes */
+    EFFECT_FORGET = 1 << 10, /* how it ended is stored: the exit record goes */
+    EFFECT_WATCH = 1 << 11   /* somebody else's: a monitor for it, stranger.h */
 };
 
 struct monitor_link;
 struct guest_waiter;
 struct boot_slot;
 struct guest_settle;
+struct stranger;
 
 struct guest {
     struct umld *umld;
@@ -70,6 +73,7 @@ struct guest {
     int64_t next_start_ns;          /* in backoff: when it will be started, wall clock */
     int rung;                       /* where on the stop ladder, enum guest_rung */
     int64_t rung_ns, rung_until_ns; /* since and until when, wall clock; 0: not on it */
+    struct stranger *stranger;      /* NULL: umld started it; stranger.h */
 
     /* in memory only */
     bool dirty, removed;
@@ -228,6 +232,12 @@ void guest_spawn(struct guest *g) um_nonnull(1);
 /* Would a start fail for a reason that can be seen now: files, kernel, disks in use? */
 enum um_code guest_start_check(struct guest *g, struct um_error *err) um_nonnull(1, 2) um_check;
 void guest_plan_free(struct guest *g) um_nonnull(1);
+/* An empty run directory, and no exit record of a former life. */
+enum um_code guest_run_directory(const struct guest *g, struct um_error *err)
+    um_nonnull(1, 2) um_check;
+/* An umlmon with this order (order.h), connected to; gate: it gets ORDER_CGROUP_FD. */
+enum um_code guest_spawn_monitor(struct guest *g, const struct um_buf *order, bool gate,
+                                 struct um_error *err) um_nonnull(1, 2, 4) um_check;
 
 /* ---- guest_ladder.c ---- */
 void guest_ladder(struct guest *g) um_nonnull(1);
@@ -276,7 +286,8 @@ bool monitor_ask(struct guest *g, enum mon_type type, const void *payload, size_
 void monitor_relay(struct guest *g, struct api_call *call, enum mon_type type, const void *payload,
                    size_t len) um_nonnull(1, 2);
 
-/* There is no monitor and no exit record: end what may be left of the tree, then GUEST_P_EXITED. */
+/* There is no monitor and no exit record: another monitor for a stranger that lives; else end what
+ * may be left of the tree, then GUEST_P_EXITED. */
 void monitor_lost(struct guest *g) um_nonnull(1);
 
 /* ---- guest_record.c ---- */
@@ -335,6 +346,8 @@ enum guest_goal {
     GOAL_STOPPED, /* at rest, or its present life has ended */
     GOAL_PAUSED,
     GOAL_RUNNING,
+    GOAL_ADOPTED,   /* alive and watched; missed, the guest is removed; the reply is that of
+                       Guest.Adopt */
     GOAL_REBOOTED,  /* boot number above the one at the call, and kernel up */
     GOAL_REMOVED,   /* at rest; met, the guest is removed */
     GOAL_STATE,     /* w.state */

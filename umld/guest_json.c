@@ -3,6 +3,7 @@
  */
 #include "umld/guest.h"
 #include "umld/json_text.h"
+#include "umld/stranger.h"
 #include "vmcore/base/clock.h"
 
 #include <inttypes.h>
@@ -123,7 +124,8 @@ static void put_runtime(struct um_buf *b, const struct guest *g)
     json_text_set_int(b, "restarts", g->restarts);
     json_text_set_int(b, "memory", (int64_t)guest_definition_memory(&g->def));
     json_text_set_string(b, "kernel", g->kernel_path);
-    if (g->uid)
+    guest_stranger_json(g, b);
+    if (g->uid && !g->stranger)
         json_text_set_int(b, "uid", (int64_t)g->uid);
     put_time(b, "startedAt", g->start_ns);
     if (guest_state_info(g->state)->has_process)

@@ -6,6 +6,7 @@
 #include "mconsole/wire.h"
 #include "umld/events.h"
 #include "umld/guest.h"
+#include "umld/stranger.h"
 #include "vmcore/base/clock.h"
 #include "vmcore/base/fd.h"
 #include "vmcore/base/log.h"
@@ -111,6 +112,10 @@ const struct mon_state *monitor_told_end(const struct guest *g)
 
 const char *monitor_consoles(const struct guest *g, size_t *ret_len)
 {
+    if (g->stranger) {
+        *ret_len = g->stranger->ports.len;
+        return g->stranger->ports.data ? g->stranger->ports.data : "";
+    }
     *ret_len = g->link ? g->link->consoles_len : 0;
     return g->link ? g->link->consoles : NULL;
 }
@@ -373,8 +378,11 @@ static void sweep(void *arg)
 
 void monitor_lost(struct guest *g)
 {
-    struct monitor_link *l = link_of(g);
+    struct monitor_link *l;
 
+    if (guest_stranger_outlives_monitor(g))
+        return;
+    l = link_of(g);
     g->end.kind = POLICY_END_LOST;
     g->exit_ns = um_clock_wall_ns();
     g->wait_status = -1;

@@ -35,7 +35,7 @@ void mon_saw_running(struct monitor *m)
 
 void mon_saw_exec_failure(struct monitor *m, int errnum, const char *why)
 {
-    const char *kernel = m->config.argv.v[0];
+    const char *kernel = m->config.argv.n ? m->config.argv.v[0] : "";
     char text[sizeof(m->state.panic)];
 
     for (size_t i = 0; i + 1 < m->config.argv.n; i++)
@@ -133,6 +133,10 @@ static void on_signal(uint32_t events, void *arg)
     while (read(m->signals.fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
         if (info.ssi_signo == SIGCHLD || (m->state.flags & MON_F_EXITED))
             continue;
+        if (m->config.stranger_pid) { /* it was there before us, and stays */
+            m->loop.stop = true;
+            continue;
+        }
         um_log(UM_LOG_NOTICE, "guest %s: killed by signal %u to umlmon", m->config.guest,
                info.ssi_signo);
         m->state.flags |= MON_F_KILLED;
@@ -204,6 +208,10 @@ static enum um_code start(struct monitor *m, struct um_error *err)
 {
     enum um_code code = mon_control_open(m, err);
 
+    if (code == UM_OK && m->config.stranger_pid) {
+        mon_stranger_open(m);
+        return UM_OK;
+    }
     if (code == UM_OK)
         code = mon_notify_open(m, err);
     if (code == UM_OK)
@@ -226,6 +234,7 @@ static bool init(struct monitor *m, struct mon_config *config)
                           .control = {.listener = -1, .watch.fd = -1},
                           .notify = {.fd = -1, .watch.fd = -1},
                           .link = {.watch.fd = -1, .init_pidfd = -1, .main_pidfd = -1},
+                          .stranger = {.end.fd = -1, .changes.fd = -1},
                           .signals.fd = -1};
     m->state.boot = config->boot;
     m->state.monitor_pid = getpid();
@@ -243,6 +252,7 @@ static void done(struct monitor *m)
     mon_client_finish(m, true);
     mon_control_close(m);
     mon_notify_close(m);
+    mon_stranger_close(m);
     mon_initlink_close(m);
     for (size_t i = 0; i < m->console_count; i++)
         mon_console_close(&m->consoles[i]);

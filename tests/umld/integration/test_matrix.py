@@ -66,6 +66,10 @@ def with_(prepare, **more):
     return lambda case, name: {**prepare(case, name), **more}
 
 
+def by_hand(case, name):
+    return {"name": name, "socket": case.by_hand(name)[1]}
+
+
 def image(case, name):
     case.call("Image.Build", kind="busybox", name=name)
     return {"name": name}
@@ -121,6 +125,7 @@ SAMPLES = {
     "Console.Send": Sample(with_(running, data="hello\n"), {"data": "other\n"}, SAME, typed),
     "Guest.Create": Sample(lambda case, name: {"definition": {"name": name, "kernel": "fake"}},
                            {"definition": {"name": "another", "kernel": "fake"}}, "Exists"),
+    "Guest.Adopt": Sample(by_hand, {"name": "another"}),
     "Guest.Update": Sample(with_(stopped, set=["mem=65M"]), {"set": ["mem=66M"]}),
     "Guest.Remove": Sample(stopped, {"force": True}),
     "Guest.Start": Sample(stopped, {"wait": "kernel"}),
