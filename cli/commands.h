@@ -24,6 +24,7 @@
     X(remove)                                                                                      \
     X(run)                                                                                         \
     X(config)                                                                                      \
+    X(detach)                                                                                      \
     X(mconsole)                                                                                    \
     X(sysrq)                                                                                       \
     X(cad)                                                                                         \

@@ -82,9 +82,8 @@ static bool paths_fit(struct umld *umld, const char *name, struct um_error *err)
     return false;
 }
 
-/* Problems of a definition, which know the field but not whose it is. */
-static void refuse_definition(struct api_call *call, const char *name, struct um_error *errors,
-                              size_t count)
+void guest_definition_refuse(struct api_call *call, const char *name, struct um_error *errors,
+                             size_t count)
 {
     for (size_t i = 0; i < count; i++)
         if (!errors[i].object[0])
@@ -112,11 +111,11 @@ void api_guest_create(struct umld *umld, struct api_call *call, const json_t *pa
     if (!guest_definition_from_json(json, params_text(params, "cwd", NULL), api_call_uid(call),
                                     &def, errors, PROBLEMS_MAX, &count) ||
         count) {
-        refuse_definition(call, name, errors, count);
+        guest_definition_refuse(call, name, errors, count);
     } else {
         guest_definition_check_files(&def, guest_ids_any(umld), errors, PROBLEMS_MAX, &count);
         if (count) {
-            refuse_definition(call, name, errors, count);
+            guest_definition_refuse(call, name, errors, count);
         } else if (api_call_dry(call) && !guest_find(umld, def.name)) {
             /* As it would be: a guest that is nowhere. */
             struct guest would = {.def = def, .wait_status = -1, .cpu = -1, .asked = ""};
@@ -129,107 +128,4 @@ void api_guest_create(struct umld *umld, struct api_call *call, const json_t *pa
         }
     }
     guest_definition_done(&def);
-}
-
-static size_t apply_changes(const struct umld *umld, struct guest_definition *def,
-                            const json_t *params, struct um_error *errors)
-{
-    const json_t *item;
-    size_t i, count = 0;
-
-    json_array_foreach(json_object_get(params, "unset"), i,
-                       item) if (!guest_definition_unset(def, json_string_value(item)) &&
-                                 count < PROBLEMS_MAX)
-        um_fail(&errors[count++], UM_E_NOT_FOUND, "definition", json_string_value(item),
-                "there is no device \"%s\" to remove", json_string_value(item));
-    json_array_foreach(json_object_get(params, "set"), i,
-                       item) if (count < PROBLEMS_MAX &&
-                                 guest_definition_apply(def, json_string_value(item),
-                                                        params_text(params, "cwd", NULL),
-                                                        &errors[count])) count++;
-    if (!count)
-        guest_definition_check(def, errors, PROBLEMS_MAX, &count);
-    if (!count)
-        guest_definition_check_files(def, guest_ids_any(umld), errors, PROBLEMS_MAX, &count);
-    return count;
-}
-
-static bool same_definition(const struct guest_definition *a, const struct guest_definition *b)
-{
-    json_t *ja = guest_definition_json(a), *jb = guest_definition_json(b);
-    bool same = json_equal(ja, jb);
-
-    json_decref(ja);
-    json_decref(jb);
-    return same;
-}
-
-void api_guest_update(struct umld *umld, struct api_call *call, const json_t *params)
-{
-    struct guest *g = guest_of_call(umld, call, params);
-    struct guest_definition def = GUEST_DEFINITION_INIT;
-    struct um_error errors[PROBLEMS_MAX];
-    struct guest would;
-    size_t count;
-    bool changed;
-
-    if (!g)
-        return;
-    if (!guest_definition_copy(&g->def, &def)) {
-        um_fail(&errors[0], UM_E_NO_RESOURCES, g->def.name, NULL, "out of memory");
-        api_reply_error(call, &errors[0]);
-        return;
-    }
-    count = apply_changes(umld, &def, params, errors);
-    changed = !count && !same_definition(&def, &g->def);
-    if (changed && !api_call_dry(call) && guest_redefine(g, &def, &errors[0]))
-        count = 1;
-    would = *g;
-    if (changed && api_call_dry(call)) {
-        would.def = def;
-        would.revision++;
-    }
-    if (count)
-        refuse_definition(call, g->def.name, errors, count);
-    else
-        api_reply(call, json_pack("{s:o,s:b}", "guest", guest_json(&would), "changed", changed));
-    guest_definition_done(&def);
-}
-
-static bool wanted_device(const struct device *d, const char *only)
-{
-    char name[32];
-
-    return !only || strcmp(device_name(d, name, sizeof(name)), only) == 0;
-}
-
-void api_guest_config(struct umld *umld, struct api_call *call, const json_t *params)
-{
-    struct guest *g = guest_of_call(umld, call, params);
-    const char *only = params_text(params, "device", NULL);
-    json_t *values = json_array();
-    struct um_error err;
-    char name[32], object[96];
-
-    if (!g) {
-        json_decref(values);
-        return;
-    }
-    for (size_t i = 0; i < g->def.device_count; i++) {
-        const struct device *d = &g->def.devices[i];
-
-        if (wanted_device(d, only))
-            json_array_append_new(values, json_pack("{s:s,s:s,s:s}", "device",
-                                                    device_name(d, name, sizeof(name)), "value",
-                                                    d->text, "where", "stored"));
-    }
-    if (only && !json_array_size(values)) {
-        json_decref(values);
-        um_fail(&err, UM_E_NOT_FOUND, guest_object(g, object, sizeof(object)), "device",
-                "it has no device \"%.40s\"", only);
-        um_hint(&err, "see: umlctl config %s", g->def.name);
-        api_reply_error(call, &err);
-        return;
-    }
-    api_reply(call, json_pack("{s:o}", "values", values));
 }

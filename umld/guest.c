@@ -2,6 +2,7 @@
 #include "umld/events.h"
 #include "umld/failpoint.h"
 #include "umld/guest_ids.h"
+#include "umld/guest_live.h"
 #include "vmcore/base/clock.h"
 #include "vmcore/base/fd.h"
 #include "vmcore/base/log.h"
@@ -43,6 +44,7 @@ struct guests *guests_new(struct umld *umld)
 static void guest_free(struct guest *g)
 {
     guest_waiters_drop(g);
+    guest_live_end(g);
     monitor_close(g);
     guest_lanes_close(g);
     guest_plan_free(g);
@@ -349,6 +351,7 @@ static const struct {
     {EFFECT_RELEASE, guest_release},
     {EFFECT_REATTACH, guest_reattach},
     {EFFECT_FORGET, guest_drop_exit_record},
+    {EFFECT_DEVICES, guest_live_look},
 };
 
 /* Only now that it is no longer stored. */

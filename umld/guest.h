@@ -39,7 +39,8 @@ enum guest_effect {
     EFFECT_KILL = 1 << 7,
     EFFECT_RELEASE = 1 << 8,
     EFFECT_REATTACH = 1 << 9,
-    EFFECT_FORGET = 1 << 10 /* how it ended is stored: the exit record goes */
+    EFFECT_FORGET = 1 << 10, /* how it ended is stored: the exit record goes */
+    EFFECT_DEVICES = 1 << 11 /* guest_live_look() */
 };
 
 struct monitor_link;
@@ -96,6 +97,7 @@ struct guest {
     struct monitor_link *link;
     struct mconsole_lane *lanes[MCONSOLE_LANE_COUNT];
     struct guest_waiter *waiters;
+    struct guest_live *live;                  /* devices of its kernel, or NULL; guest_live.h */
     struct launch_plan *plan;                 /* between prepare and spawn; guest_start.c */
     const struct launch_kernel *given_kernel; /* internal guests: what to boot; not owned */
     void (*on_notify)(struct guest *g, const char *text, void *arg);
@@ -354,9 +356,9 @@ bool guest_job_resume(struct umld *umld, int64_t id, const char *object, const c
 
 /* ---- guest_disks.c ---- */
 /* UM_E_CONFLICT when a guest that runs, or is about to, writes a file this one uses, or reads one
- * it writes. */
-enum um_code guest_disks_free(const struct guest *g, struct um_error *err)
-    um_nonnull(1, 2) um_check;
+ * it writes. itself: the guest that is not asked, g or what g is a copy of. */
+enum um_code guest_disks_free(const struct guest *g, const struct guest *itself,
+                              struct um_error *err) um_nonnull(1, 2, 3) um_check;
 
 /* ---- api_guest.c ---- */
 /*
@@ -368,6 +370,10 @@ struct guest *guest_of_call(struct umld *umld, struct api_call *call, const json
 /* Is `ifRevision`, where it was given, still that of the guest? Else the error reply. */
 bool guest_revision_fits(struct guest *g, struct api_call *call, const json_t *params)
     um_nonnull(1, 2, 3);
+
+/* The error reply for problems of a definition, which know the field but not whose it is. */
+void guest_definition_refuse(struct api_call *call, const char *name, struct um_error *errors,
+                             size_t count) um_nonnull(1, 2, 3);
 
 /* ---- guest_json.c ---- */
 json_t *guest_definition_json(const struct guest_definition *d) um_nonnull(1);

@@ -16,6 +16,7 @@
  * is removed after its consequences are stored, so beside any other state it is an old one.
  */
 #include "umld/guest_ids.h"
+#include "umld/guest_live.h"
 #include "vmcore/base/clock.h"
 #include "vmcore/base/fd.h"
 #include "vmcore/base/log.h"
@@ -122,6 +123,7 @@ void guest_adopted_state(struct guest *g, const struct mon_state *s)
     if (rebooted) {
         g->boot = s->boot;
         guest_signals_reset(g);
+        guest_live_renewed(g);
     }
     g->kernel_up = s->flags & MON_F_KERNEL_UP;
     g->ready = g->ready && !rebooted && (s->flags & MON_F_READY);
@@ -180,6 +182,7 @@ static void adopt_one(struct guest *g)
     g->start_asked = strcmp(g->asked, "start") == 0;
     if (monitor_connect(g, &err) == UM_OK) {
         enter_adopting(g);
+        guest_live_load(g);
         /* One that is stopped or hangs tells nothing: its end must be seen all the same. */
         if (same)
             monitor_watch(g, g->monitor_pid, um_pidfd_open(g->monitor_pid));

@@ -1,7 +1,7 @@
 /*
  * Disks in use: a file that one running guest writes is nobody else's, however it is named.
  */
-#include "umld/guest.h"
+#include "umld/guest_live.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -58,27 +58,36 @@ static const struct use *collision(const struct device *mine, const struct devic
 }
 
 struct search {
-    const struct guest *guest, *holder;
+    const struct guest *guest, *itself, *holder;
     struct use found[USES_MAX];
     const struct use *use;
 };
+
+static void look_through(struct search *s, const struct guest_definition *its)
+{
+    for (size_t i = 0; i < s->guest->def.device_count && !s->use; i++)
+        for (size_t j = 0; j < its->device_count && !s->use; j++)
+            s->use = collision(&s->guest->def.devices[i], &its->devices[j], s->found);
+}
 
 static void look_at(struct guest *other, void *arg)
 {
     struct search *s = arg;
 
-    if (s->use || other == s->guest ||
+    if (s->use || other == s->itself ||
         !(guest_state_info(other->state)->has_process || other->plan))
         return;
     s->holder = other;
-    for (size_t i = 0; i < s->guest->def.device_count && !s->use; i++)
-        for (size_t j = 0; j < other->def.device_count && !s->use; j++)
-            s->use = collision(&s->guest->def.devices[i], &other->def.devices[j], s->found);
+    look_through(s, &other->def);
+    /* Its kernel may have what its definition has not any more, or not yet. */
+    if (other->live)
+        look_through(s, &other->live->now);
 }
 
-enum um_code guest_disks_free(const struct guest *g, struct um_error *err)
+enum um_code guest_disks_free(const struct guest *g, const struct guest *itself,
+                              struct um_error *err)
 {
-    struct search s = {.guest = g};
+    struct search s = {.guest = g, .itself = itself};
     char object[96];
 
     guest_each(g->umld, look_at, &s);

@@ -5,7 +5,7 @@
  */
 #include "mconsole/wire.h"
 #include "umld/events.h"
-#include "umld/guest.h"
+#include "umld/guest_live.h"
 #include "vmcore/base/clock.h"
 #include "vmcore/base/fd.h"
 #include "vmcore/base/log.h"
@@ -137,6 +137,7 @@ static void take_state(struct monitor_link *l, const struct mon_state *s)
     if (rebooted) {
         g->ready = false;
         guest_signals_reset(g);
+        guest_live_renewed(g);
     }
     if (s->flags & MON_F_KERNEL_UP && (fresh & MON_F_KERNEL_UP || rebooted))
         guest_post(g, GUEST_M_UP);

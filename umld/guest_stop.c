@@ -4,6 +4,7 @@
  */
 #include "umld/failpoint.h"
 #include "umld/guest_ids.h"
+#include "umld/guest_live.h"
 #include "umld/settings.h"
 #include "vmcore/base/clock.h"
 #include "vmcore/base/fd.h"
@@ -202,6 +203,7 @@ void guest_release(struct guest *g)
     char path[GUEST_PATH_SIZE];
 
     g->end.starved = guest_cgroup_starved(g);
+    guest_live_end(g);
     monitor_close(g);
     guest_lanes_close(g);
     guest_plan_free(g);

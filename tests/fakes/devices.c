@@ -108,6 +108,9 @@ long device_config(const char *arg, struct text *reply)
     if (equals && !mark)
         return fail(reply, -EINVAL, "Expected ':' after device number");
     put_n(&t, arg, mark ? (size_t)(mark - arg) : strlen(arg));
+    /* flags of a disk are no part of its name */
+    while (mark && str_equal(driver, "ubd") && t.len > 4 && name[t.len - 1] >= 'a')
+        name[--t.len] = '\0';
     return mark ? set(driver, name, mark + 1, reply) : query(driver, name, reply);
 }
 

@@ -43,6 +43,11 @@ def stopped(case, name):
     return {"name": name}
 
 
+def attached(case, name):
+    case.create(name, "con3=none")
+    return {"name": name, "device": "con3"}
+
+
 def running(case, name):
     case.boot(name)
     return {"name": name}
@@ -122,6 +127,7 @@ SAMPLES = {
     "Guest.Create": Sample(lambda case, name: {"definition": {"name": name, "kernel": "fake"}},
                            {"definition": {"name": "another", "kernel": "fake"}}, "Exists"),
     "Guest.Update": Sample(with_(stopped, set=["mem=65M"]), {"set": ["mem=66M"]}),
+    "Guest.Detach": Sample(attached, {"device": "ubd9"}, "NotFound"),
     "Guest.Remove": Sample(stopped, {"force": True}),
     "Guest.Start": Sample(stopped, {"wait": "kernel"}),
     "Guest.Stop": Sample(running, {"force": True}),
