@@ -48,10 +48,9 @@ def of_guests(run_dir):
 
 def remove(run_dir):
     """What a umld that is nobody any more, or was killed, cannot take away itself."""
-    for place in places(run_dir):
-        for path in (place + "/gate", place):
-            if os.path.isdir(path):
-                os.rmdir(path)
+    for path in of_guests(run_dir) + [place + end for place in places(run_dir) for end in ("/gate", "")]:
+        if os.path.isdir(path):
+            os.rmdir(path)
 
 
 def missing(*controllers):

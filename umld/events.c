@@ -8,6 +8,7 @@
 #include "vmcore/base/str.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -122,8 +123,7 @@ static json_t *value_json(const char *value)
         len = EVENT_VALUE_MAX - 3;
         while (len > 0 && ((unsigned char)value[len] & 0xc0) == 0x80)
             len--; /* not within a character */
-        memcpy(cut, value, len);
-        memcpy(cut + len, "...", 4);
+        snprintf(cut, sizeof(cut), "%.*s...", (int)len, value);
         value = cut;
         len += 3;
     }
@@ -131,7 +131,7 @@ static json_t *value_json(const char *value)
     if (json)
         return json;
     if (value != cut)
-        memcpy(cut, value, len + 1);
+        snprintf(cut, sizeof(cut), "%s", value);
     um_str_make_plain(cut, len);
     return json_stringn(cut, len);
 }

@@ -213,6 +213,8 @@ class Daemon:
             if not self.processes():
                 break
             time.sleep(0.1)
+        with contextlib.suppress(OSError):
+            cgroups.remove(self.run)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def processes(self):

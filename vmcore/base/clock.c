@@ -85,6 +85,8 @@ bool um_clock_from_rfc3339(const char *text, int64_t *ret_wall_ns)
     fraction = parse_fraction(&rest);
     if (!parse_zone(rest, &offset))
         return false;
+    if (tm.tm_year + 1900 < 1700 || tm.tm_year + 1900 > 2200)
+        return false; /* nanoseconds since 1970 have no room for much more */
     *ret_wall_ns = ((int64_t)timegm(&tm) - offset) * UM_SEC_NS + fraction;
     return true;
 }

@@ -70,10 +70,57 @@ class Events(Case):
             self.call("Server.Set", name="stop-seconds", value="77")
             self.assertEqual(client.reply()["parameters"]["event"]["type"], "setting.changed")
 
+    def refused(self, **parameters):
+        with self.daemon.client() as client, self.assertRaises(Error) as caught:
+            list(client.stream("Server.Subscribe", parameters))
+        return caught.exception
+
     def test_wrong_subscriptions(self):
         error = self.fails("InvalidValue", "Server.Subscribe", since=0)
         self.assertIn("more", error.hint)
         self.assertEqual(self.events(since=10 ** 9), [])
+        self.assertEqual(self.refused(since=10 ** 9, follow=True).name, "Conflict")
+        for wrong in ({"guests": ["a b"]}, {"guests": [""]}, {"types": ["Guest.*"]}, {"types": ["guest.*x"]},
+                      {"sinceTime": "yesterday"}, {"sinceTime": "2999-01-01T00:00:00Z"}, {"sinceTime": "2026-01-01T00:00:00Z", "since": 1},
+                      {"guests": ["x"] * 65}):
+            self.assertEqual(self.refused(**wrong).name, "InvalidValue", wrong)
+
+    def test_filters_by_name_pattern_type_and_time(self):
+        for name in ("web1", "web2", "db"):
+            self.create(name)
+        self.assertEqual({e["object"] for e in self.events(guests=["web*"])}, {"web1", "web2"})
+        self.assertEqual({e["object"] for e in self.events(guests=["web?", "db"], types=["guest.*"])}, {"web1", "web2", "db"})
+        self.assertEqual({e["type"] for e in self.events(types=["job.*", "kernel.*"])}, {"job.started", "job.ended", "kernel.verdict"})
+        times = [(e["seq"], e["time"]) for e in self.events()]
+        seq, when = times[len(times) // 2]
+        found = [e["seq"] for e in self.events(since=None, sinceTime=when)]
+        self.assertEqual(found, list(range(found[0], times[-1][0] + 1)))
+        self.assertLessEqual(found[0], seq)
+        self.assertGreaterEqual([t for s, t in times if s == found[0]][0], when)
+        self.assertEqual(self.events(since=None, sinceTime="2199-01-01T00:00:00Z"), [])
+        self.assertEqual(len(self.events(since=None, sinceTime="1999-01-01T00:00:00+01:00")), times[-1][0])
+
+    def test_marks_say_how_far_a_reader_of_little_is(self):
+        with self.client() as client:
+            client.send("Server.Subscribe", {"follow": True, "marks": True, "types": ["guest.*"]}, more=True)
+            begun = client.reply()["parameters"]
+            self.assertEqual(list(begun), ["at"])
+            with self.daemon.client() as busy:
+                for value in range(1100):
+                    busy.call("Server.Set", {"name": "stop-seconds", "value": str(1 + value % 500)})
+            self.assertGreaterEqual(client.reply()["parameters"]["at"], begun["at"] + 1000)
+            self.create("web")
+            self.assertEqual(client.reply()["parameters"]["event"]["type"], "guest.defined")
+
+    def test_who_asked_is_an_event_before_what_follows(self):
+        self.boot("web")
+        self.call("Guest.Pause", name="web")
+        self.call("Guest.Kill", name="web")
+        asked = [e["data"] for e in self.events(guest="web", types=["guest.asked"])]
+        self.assertEqual(asked, [{"verb": verb, "by": str(os.getuid())} for verb in ("start", "pause", "kill")])
+        told = [e["type"] for e in self.events(guest="web")]
+        self.assertLess(told.index("guest.asked"), told.index("guest.state"))
+        self.assertEqual([e["data"]["failures"] for e in self.events(guest="web", types=["guest.ended"])], ["0"])
 
     def test_a_guests_bytes_are_made_safe(self):
         self.boot("web")
@@ -152,7 +199,8 @@ class Jobs(Case):
         self.wait("web", "running")
         job = self.call("Job.List", active=True)["jobs"][0]["id"]
         for _ in range(3):
-            self.daemon.client().send("Job.Wait", {"id": job})
+            with self.daemon.client() as client:
+                client.send("Job.Wait", {"id": job})
         error = self.fails("Timeout", "Job.Wait", id=job, timeoutMs=200)
         self.assertIn("job show", error.hint)
 

@@ -159,7 +159,9 @@ START_TEST(times_are_read_back_as_they_were_written_and_nothing_else_is)
                                       "2026-11-23T11:15:00+2",
                                       "2026-11-23T11:15:00+99:00",
                                       "  26-11-23T11:15:00Z",
-                                      "2026-11-23T11:15:00Zx"};
+                                      "2026-11-23T11:15:00Zx",
+                                      "2999-11-23T11:15:00Z",
+                                      "0001-11-23T11:15:00Z"};
 
     for (size_t i = 0; i < UM_ARRAY_LEN(rows); i++) {
         int64_t ns = -1;
