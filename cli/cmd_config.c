@@ -1,6 +1,7 @@
 #include "cli/applied.h"
 #include "cli/commands.h"
 #include "cli/select.h"
+#include "cli/show.h"
 #include "cli/targets.h"
 #include "cli/text.h"
 #include "schemas/api_names.h"
@@ -56,6 +57,7 @@ static void tell_change(struct cli *cli, const char *name, const json_t *reply)
     printf("%s: %s\n", name, text_bool(reply, "changed", true) ? "changed" : "already so");
     if (text_has(json_object_get(guest, "runtime"), "pid"))
         applied_print(cli, name, reply);
+    show_warnings(cli, reply);
 }
 
 static int run(struct cli *cli, const struct args *args)

@@ -113,8 +113,10 @@ static int run(struct cli *cli, const struct args *args)
     params = json_pack("{s:o}", "definition", definition);
     text_set_cwd(params);
     status = cli_ask(cli, API_GUEST_CREATE, params, CLI_SHORT_MS, &reply, &text);
-    if (text)
+    if (text) {
         tell(cli, reply.params);
+        show_warnings(cli, reply.params);
+    }
     client_reply_done(&reply);
     return status;
 }
@@ -133,6 +135,7 @@ const struct command command_create = {
                "  owner=USER   trusted=yes|no   sandbox=on|off   pinned=on|off\n"
                "  ready=notify|kernel|console:REGEX   hang=none|event|restart|kill\n"
                "  label:KEY=VALUE\n"
+               "  depends=GUEST,...   protect:stop=REASON   protect:remove=REASON\n"
                "  limit:memory=SIZE   limit:pids=N   limit:cpu=PERCENT%   limit:io=SIZE\n"
                "Every other word is a device string: mem=128M, ubd0=cow,base, con1=pts,\n"
                "share0=DIR. Words after -- go to the kernel's command line as they are.\n"

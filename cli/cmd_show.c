@@ -29,6 +29,20 @@ static void list_field(const char *name, const json_t *list)
     }
 }
 
+/* {"stop": "reason"} as `stop: reason`, with the separator given. */
+static void map_field(const char *name, const char *separator, json_t *map)
+{
+    const char *key;
+    const json_t *v;
+    char text[1024];
+
+    json_object_foreach(map, key, v)
+    {
+        snprintf(text, sizeof(text), "%s%s%s", key, separator, json_string_value(v));
+        field(name, text);
+    }
+}
+
 static void bool_field(const json_t *o, const char *key)
 {
     if (text_has(o, key))
@@ -53,19 +67,6 @@ static void time_field(const json_t *o, const char *key, const char *name)
         field(name, text_when(text_get(o, key, NULL), text, sizeof(text)));
 }
 
-static void member_fields(json_t *members, const char *name)
-{
-    const char *key;
-    const json_t *v;
-    char text[1024];
-
-    json_object_foreach(members, key, v)
-    {
-        snprintf(text, sizeof(text), "%s=%s", key, json_string_value(v));
-        field(name, text);
-    }
-}
-
 void show_definition(const json_t *d)
 {
     char text[1024];
@@ -83,8 +84,37 @@ void show_definition(const json_t *d)
     bool_field(d, "sandbox");
     bool_field(d, "pinned");
     int_field(d, "owner", "owner");
-    member_fields(json_object_get(d, "limits"), "limit");
-    member_fields(json_object_get(d, "labels"), "label");
+    list_field("depends", json_object_get(d, "depends"));
+    map_field("protected", ": ", json_object_get(d, "protect"));
+    map_field("limit", "=", json_object_get(d, "limits"));
+    map_field("label", "=", json_object_get(d, "labels"));
+}
+
+void show_warnings(struct cli *cli, const json_t *reply)
+{
+    const json_t *v;
+    size_t i;
+
+    json_array_foreach(json_object_get(reply, "warnings"), i, v)
+    {
+        fflush(stdout);
+        cli_note(cli, "%s", json_string_value(v));
+    }
+}
+
+/* Of a guest that will change its state by itself: what it waits for. */
+static const char *show_doing(const json_t *r, char *buf, size_t size)
+{
+    int64_t next = text_time(text_get(r, "nextStartAt", NULL)),
+            left = next - um_clock_wall_ns() / UM_SEC_NS;
+    char wait[32];
+
+    if (next >= 0)
+        snprintf(buf, size, "; starts again in %s",
+                 text_duration(left > 0 ? left : 0, wait, sizeof(wait)));
+    else
+        snprintf(buf, size, "%s%s", text_has(r, "doing") ? ": " : "", text_get(r, "doing", ""));
+    return buf;
 }
 
 const char *show_state(const json_t *r, char *buf, size_t size)
@@ -93,13 +123,16 @@ const char *show_state(const json_t *r, char *buf, size_t size)
                *failing = text_get(r, "healthText", "");
     bool ready = text_bool(r, "ready", false), hung = strcmp(text_get(r, "watch", ""), "hung") == 0;
     bool ill = strcmp(text_get(r, "health", ""), "failing") == 0, down = !text_has(r, "pid");
+    char doing[400];
 
     if (down)
-        snprintf(buf, size, "%s%s%s%s", state, ready ? ", ready" : "", cause[0] ? ": " : "", cause);
+        snprintf(buf, size, "%s%s%s%s%s", state, ready ? ", ready" : "", cause[0] ? ": " : "",
+                 cause, show_doing(r, doing, sizeof(doing)));
     else
-        snprintf(buf, size, "%s%s%s%s%s%s%s", state, ready ? ", ready" : "",
+        snprintf(buf, size, "%s%s%s%s%s%s%s%s", state, ready ? ", ready" : "",
                  hung ? ", not answering" : "", ill ? ", failing" : "",
-                 ill && failing[0] ? " (" : "", ill ? failing : "", ill && failing[0] ? ")" : "");
+                 ill && failing[0] ? " (" : "", ill ? failing : "", ill && failing[0] ? ")" : "",
+                 show_doing(r, doing, sizeof(doing)));
     return buf;
 }
 
@@ -164,6 +197,8 @@ void show_guest(const json_t *guest)
     show_health(r);
     if (text_int(r, "restarts", 0) > 0)
         int_field(r, "restarts", "restarts");
+    int_field(r, "failures", "failures");
+    time_field(r, "nextStartAt", "next start");
 }
 
 /* A terminal of the host has a path only while the guest runs. */

@@ -12,6 +12,8 @@ void show_definition(const json_t *definition);
 void show_guest(const json_t *guest);
 /* What it does now, in a few words: `running, ready` or `failed: kernel panic`. Returns buf. */
 const char *show_state(const json_t *runtime, char *buf, size_t size) um_nonnull(2);
+/* A note on stderr for each of a reply's `warnings`. */
+void show_warnings(struct cli *cli, const json_t *reply) um_nonnull(1);
 /* Seconds since its start if it has a kernel, else -1. */
 int64_t show_uptime(const json_t *runtime);
 

@@ -134,14 +134,19 @@ static void report(struct targets *t, struct target *target)
 
 static void show_progress(const struct targets *t, const struct target *target)
 {
+    const char *state = "", *doing = "";
+
     if (t->count > 1) {
         cli_progress(t->cli, "%s: %zu of %zu done ...", t->verb->doing, t->sent - t->running,
                      t->count);
         return;
     }
-    cli_progress(t->cli, "%s: %s%s%s ...", target->name, t->verb->doing,
-                 target->reply.continues ? ": " : "",
-                 target->reply.continues ? text_get(target->reply.params, "state", "") : "");
+    if (target->reply.continues) {
+        state = text_get(target->reply.params, "state", "");
+        doing = text_get(target->reply.params, "doing", "");
+    }
+    cli_progress(t->cli, "%s: %s%s%s%s%s ...", target->name, t->verb->doing, state[0] ? ": " : "",
+                 state, doing[0] ? ": " : "", doing);
 }
 
 /* All that has come on one connection. */

@@ -26,6 +26,19 @@ static enum um_code set_text(json_t *definition, const char *key, const char *va
     return UM_OK;
 }
 
+static enum um_code set_list(json_t *definition, const char *key, const char *value,
+                             um_unused struct um_error *err)
+{
+    json_object_set_new(definition, key, json_array());
+    while (*value) {
+        size_t len = strcspn(value, ",");
+
+        json_array_append_new(json_object_get(definition, key), json_stringn(value, len));
+        value += len + (value[len] == ',');
+    }
+    return UM_OK;
+}
+
 static enum um_code set_bool(json_t *definition, const char *key, const char *value,
                              struct um_error *err)
 {
@@ -100,9 +113,9 @@ static const struct {
     const char *key;
     word_fn set;
 } plain_keys[] = {
-    {"kernel", set_text},  {"restart", set_choice}, {"hang", set_choice},
-    {"ready", set_ready},  {"autostart", set_bool}, {"trusted", set_bool},
-    {"sandbox", set_bool}, {"pinned", set_bool},    {"owner", set_owner},
+    {"kernel", set_text},    {"restart", set_choice}, {"hang", set_choice},  {"ready", set_ready},
+    {"autostart", set_bool}, {"trusted", set_bool},   {"sandbox", set_bool}, {"pinned", set_bool},
+    {"owner", set_owner},    {"depends", set_list},
 };
 
 /* Words that are members of an object; what a limit may be is the daemon's to say. */
@@ -111,6 +124,7 @@ static const struct prefix {
 } prefixes[] = {
     {"label:", "labels", "a label needs a name: label:KEY=VALUE"},
     {"limit:", "limits", "a limit needs a name: limit:memory=256M"},
+    {"protect:", "protect", "say from what: protect:stop=REASON"},
 };
 
 static enum um_code set_member(json_t *definition, const struct prefix *p, const char *word,

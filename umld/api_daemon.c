@@ -2,17 +2,21 @@
  * io.umld.Server: the daemon about itself.
  */
 #include "schemas/api_rows.h"
+#include "umld/api_params.h"
 #include "umld/events.h"
 #include "umld/guest.h"
+#include "umld/host_shutdown.h"
 #include "vmcore/base/clock.h"
 #include "vmcore/base/log.h"
 
+#include <string.h>
 #include <unistd.h>
 
 /* Named extensions; append only. */
 static const char *const features[] = {
-    "guests", "consoles",  "console-upgrade", "mconsole", "events-replay", "jobs",   "kernels",
-    "images", "line-mode", "request-id",      "signals",  "hang-policy",   "metrics"};
+    "guests",  "consoles",     "console-upgrade", "mconsole",     "events-replay", "jobs",
+    "kernels", "images",       "line-mode",       "request-id",   "signals",       "hang-policy",
+    "metrics", "dependencies", "protection",      "host-shutdown"};
 
 void api_server_ping(um_unused struct umld *umld, struct api_call *call,
                      um_unused const json_t *params)
@@ -52,10 +56,14 @@ void api_server_features(um_unused struct umld *umld, struct api_call *call,
     api_reply(call, json_pack("{s:o}", "features", list));
 }
 
-void api_server_shutdown(struct umld *umld, struct api_call *call, um_unused const json_t *params)
+void api_server_shutdown(struct umld *umld, struct api_call *call, const json_t *params)
 {
     if (api_call_dry(call)) {
         api_reply(call, NULL);
+        return;
+    }
+    if (strcmp(params_text(params, "guests", "keep"), "stop") == 0) {
+        host_shutdown_begin(umld, call, params_int(params, "budgetMs", HOST_SHUTDOWN_BUDGET_MS));
         return;
     }
     um_log(UM_LOG_NOTICE, "ending on request; guests go on");

@@ -4,8 +4,8 @@
  */
 #include "schemas/api_rows.h"
 #include "umld/api_params.h"
-#include "umld/guest_ids.h"
 #include "umld/guest_live.h"
+#include "umld/guest_order.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +20,7 @@ struct change {
     bool stored, detach;
 };
 
-static size_t apply_changes(const struct umld *umld, struct guest_definition *def,
+static size_t apply_changes(struct umld *umld, struct guest_definition *def,
                             const struct change *c, struct um_error *errors)
 {
     const json_t *item;
@@ -37,7 +37,7 @@ static size_t apply_changes(const struct umld *umld, struct guest_definition *de
     if (!count)
         guest_definition_check(def, errors, PROBLEMS_MAX, &count);
     if (!count)
-        guest_definition_check_files(def, guest_ids_any(umld), errors, PROBLEMS_MAX, &count);
+        guest_definition_check_around(umld, def, errors, PROBLEMS_MAX, &count);
     return count;
 }
 
@@ -73,8 +73,13 @@ static void reply(struct api_call *call, const struct guest *g, bool changed, bo
 {
     json_t *json = json_pack("{s:b,s:o}", "changed", changed, "applied", applied_json(p));
 
-    if (!detach)
+    if (!detach) {
+        json_t *warnings = guest_order_warnings(g->umld, &g->def);
+
         json_object_set_new(json, "guest", guest_json(g));
+        if (warnings)
+            json_object_set_new(json, "warnings", warnings);
+    }
     api_reply(call, json);
 }
 

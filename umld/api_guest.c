@@ -5,6 +5,7 @@
 #include "umld/api_params.h"
 #include "umld/guest.h"
 #include "umld/guest_ids.h"
+#include "umld/guest_order.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,6 +92,21 @@ void guest_definition_refuse(struct api_call *call, const char *name, struct um_
     api_reply_errors(call, errors, count);
 }
 
+void guest_definition_check_around(struct umld *umld, const struct guest_definition *def,
+                                   struct um_error *errors, size_t max, size_t *count)
+{
+    guest_definition_check_files(def, guest_ids_any(umld), errors, max, count);
+    if (*count < max && guest_order_check(umld, def, &errors[*count]))
+        ++*count;
+}
+
+/* warnings may be NULL and stays the caller's. */
+static json_t *defined_reply(const struct guest *g, bool changed, json_t *warnings)
+{
+    return json_pack("{s:o,s:b,s:O*}", "guest", guest_json(g), "changed", changed, "warnings",
+                     warnings);
+}
+
 void api_guest_create(struct umld *umld, struct api_call *call, const json_t *params)
 {
     const json_t *json = json_object_get(params, "definition");
@@ -98,6 +114,7 @@ void api_guest_create(struct umld *umld, struct api_call *call, const json_t *pa
     struct guest_definition def = GUEST_DEFINITION_INIT;
     struct um_error errors[PROBLEMS_MAX];
     size_t count = 0;
+    json_t *warnings = NULL;
     struct guest *g = NULL;
 
     if (!um_name_valid(name)) {
@@ -113,19 +130,21 @@ void api_guest_create(struct umld *umld, struct api_call *call, const json_t *pa
         count) {
         guest_definition_refuse(call, name, errors, count);
     } else {
-        guest_definition_check_files(&def, guest_ids_any(umld), errors, PROBLEMS_MAX, &count);
+        guest_definition_check_around(umld, &def, errors, PROBLEMS_MAX, &count);
+        warnings = guest_order_warnings(umld, &def);
         if (count) {
             guest_definition_refuse(call, name, errors, count);
         } else if (api_call_dry(call) && !guest_find(umld, def.name)) {
             /* As it would be: a guest that is nowhere. */
             struct guest would = {.def = def, .wait_status = -1, .cpu = -1, .asked = ""};
 
-            api_reply(call, json_pack("{s:o,s:b}", "guest", guest_json(&would), "changed", 1));
+            api_reply(call, defined_reply(&would, true, warnings));
         } else if (guest_create(umld, &def, &g, &errors[0])) {
             api_reply_error(call, &errors[0]);
         } else {
-            api_reply(call, json_pack("{s:o,s:b}", "guest", guest_json(g), "changed", 1));
+            api_reply(call, defined_reply(g, true, warnings));
         }
     }
+    json_decref(warnings);
     guest_definition_done(&def);
 }

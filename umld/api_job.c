@@ -104,6 +104,7 @@ void api_job_cancel(struct umld *umld, struct api_call *call, const json_t *para
     job_cancel_fn cancel = NULL;
     void *arg = NULL;
     char by[24], text[24];
+    struct um_error err;
     json_t *job;
     int64_t id;
     bool active;
@@ -113,12 +114,14 @@ void api_job_cancel(struct umld *umld, struct api_call *call, const json_t *para
     active = jobs_active(umld, id, &kind, &cancel, &arg);
     if (active && !cancel) {
         refuse_cancel(call, id, kind);
+    } else if (active && !api_call_dry(call) && cancel(umld, id, arg, &err)) {
+        api_reply_error(call, &err);
     } else {
         if (active && !api_call_dry(call)) {
             snprintf(by, sizeof(by), "%u", (unsigned)api_call_uid(call));
             events_emit(umld, "job.cancelling", json_string_value(json_object_get(job, "object")),
-                        "job", jobs_id_text(id, text, sizeof(text)), "kind", kind, "by", by, NULL);
-            cancel(umld, id, arg);
+                        "job", jobs_id_text(id, text, sizeof(text)), "kind",
+                        json_string_value(json_object_get(job, "kind")), "by", by, NULL);
         }
         api_reply(call, json_pack("{s:b}", "changed", active));
     }

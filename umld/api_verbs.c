@@ -4,7 +4,9 @@
  */
 #include "schemas/api_rows.h"
 #include "umld/api_params.h"
-#include "umld/guest.h"
+#include "umld/guest_ladder.h"
+#include "umld/guest_order.h"
+#include "umld/host_shutdown.h"
 #include "umld/jobs.h"
 
 #include <stdio.h>
@@ -65,6 +67,25 @@ static void verb(struct guest *g, struct api_call *call, enum guest_event event,
     guest_wait_add(g, call, wait);
 }
 
+/* The definition forbids it, force or not: who wants it has to lift that first, and knows why. */
+static bool protected_from(struct guest *g, struct api_call *call, const char *verb)
+{
+    const char *reason = guest_definition_protected(&g->def, verb);
+    struct um_error err;
+    char object[96];
+
+    if (!reason)
+        return false;
+    um_fail(&err, UM_E_CONFLICT, guest_object(g, object, sizeof(object)), NULL,
+            "is protected from %s: %s", verb, reason);
+    um_hint(&err, "an administrator can lift that: umlctl config %s protect:%s=", g->def.name,
+            verb);
+    api_reply_error(call, &err);
+    return true;
+}
+
+/* ---- start ---- */
+
 /* wait=none: the answer is that the wish is stored; the job goes on until the kernel is up. */
 static void start_unattended(struct guest *g, struct api_call *call, const struct guest_wait *wait,
                              bool changed)
@@ -81,6 +102,20 @@ static void start_unattended(struct guest *g, struct api_call *call, const struc
                        &(struct guest_wait){
                            .goal = wait->goal, .job = wait->job, .timeout_ms = wait->timeout_ms});
     api_reply(call, reply);
+}
+
+static bool may_start(struct guest *g, struct api_call *call)
+{
+    struct um_error err;
+
+    if (host_shutdown_runs(g->umld)) {
+        um_fail(&err, UM_E_WRONG_STATE, "umld", NULL, "is shutting all guests down");
+        um_hint(&err, "wait for its end, or cancel it: umlctl job list --active");
+    } else if (guest_order_known(g, &err) == UM_OK) {
+        return true;
+    }
+    api_reply_error(call, &err);
+    return false;
 }
 
 void api_guest_start(struct umld *umld, struct api_call *call, const json_t *params)
@@ -103,6 +138,8 @@ void api_guest_start(struct umld *umld, struct api_call *call, const json_t *par
         refuse(g, call, "start", "resume it: umlctl resume %s");
         return;
     }
+    if (changed && !may_start(g, call))
+        return;
     if (until && strcmp(until, "ready") != 0)
         wait.goal = GOAL_KERNEL;
     if (api_call_dry(call) && changed && guest_start_check(g, &err)) {
@@ -111,6 +148,8 @@ void api_guest_start(struct umld *umld, struct api_call *call, const json_t *par
     }
     if (changed && !api_call_dry(call))
         guest_job_begin(g, "guest.start", api_call_uid(call), &wait);
+    if (!api_call_dry(call))
+        g->insists = g->insists || changed;
     if (!api_call_dry(call) && until && strcmp(until, "none") == 0) {
         start_unattended(g, call, &wait, changed);
         return;
@@ -118,25 +157,41 @@ void api_guest_start(struct umld *umld, struct api_call *call, const json_t *par
     verb(g, call, GUEST_U_START, changed, &wait);
 }
 
+/* ---- stop ---- */
+
 static bool is_down(const struct guest *g)
 {
     return g->state == GUEST_STOPPED || g->state == GUEST_FAILED;
 }
 
+/* A user's stop or kill; whatever the host's shutdown wants with it. */
+static void wish_down(struct guest *g, struct api_call *call, bool force, struct guest_wait *wait)
+{
+    g->parked = g->parked && api_call_dry(call);
+    verb(g, call, force ? GUEST_U_KILL : GUEST_U_STOP, !is_down(g), wait);
+}
+
 void api_guest_stop(struct umld *umld, struct api_call *call, const json_t *params)
 {
     struct guest *g = guest_of_call(umld, call, params);
+    int64_t grace = params_int(params, "graceMs", 0);
     struct guest_wait wait = {.goal = GOAL_STOPPED,
-                              .timeout_ms = params_int(params, "timeoutMs", STOP_TIMEOUT_MS),
+                              .timeout_ms =
+                                  params_int(params, "timeoutMs", STOP_TIMEOUT_MS + grace),
+                              .reply_how = true,
                               .reply_job = true};
     bool changed;
 
     if (!g)
         return;
     changed = !is_down(g);
-    if (changed && !api_call_dry(call))
+    if (changed && protected_from(g, call, "stop"))
+        return;
+    if (changed && !api_call_dry(call)) {
         guest_job_begin(g, "guest.stop", api_call_uid(call), &wait);
-    verb(g, call, params_flag(params, "force") ? GUEST_U_KILL : GUEST_U_STOP, changed, &wait);
+        g->grace_ms = grace;
+    }
+    wish_down(g, call, params_flag(params, "force"), &wait);
 }
 
 void api_guest_kill(struct umld *umld, struct api_call *call, const json_t *params)
@@ -144,8 +199,32 @@ void api_guest_kill(struct umld *umld, struct api_call *call, const json_t *para
     struct guest *g = guest_of_call(umld, call, params);
     struct guest_wait wait = {.goal = GOAL_STOPPED, .timeout_ms = STOP_TIMEOUT_MS};
 
-    if (g)
-        verb(g, call, GUEST_U_KILL, !is_down(g), &wait);
+    if (g && (is_down(g) || !protected_from(g, call, "stop")))
+        wish_down(g, call, true, &wait);
+}
+
+/* ---- remove ---- */
+
+static bool needed_by_others(struct guest *g, struct api_call *call)
+{
+    struct um_error err;
+    char object[96], names[400];
+
+    if (!guest_order_needed_by(g, names, sizeof(names)))
+        return false;
+    um_fail(&err, UM_E_CONFLICT, guest_object(g, object, sizeof(object)), NULL,
+            "cannot be removed: %s cannot start without it", names);
+    um_hint(&err, "change what they depend on, or: umlctl remove --force %s", g->def.name);
+    api_reply_error(call, &err);
+    return true;
+}
+
+/* Refused for a reason that force does not, or does, outweigh. */
+static bool must_stay(struct guest *g, struct api_call *call, bool force)
+{
+    return protected_from(g, call, "remove") ||
+           (!is_down(g) && force && protected_from(g, call, "stop")) ||
+           (!force && needed_by_others(g, call));
 }
 
 void api_guest_remove(struct umld *umld, struct api_call *call, const json_t *params)
@@ -160,10 +239,10 @@ void api_guest_remove(struct umld *umld, struct api_call *call, const json_t *pa
         api_reply(call, json_pack("{s:b}", "changed", 0));
         return;
     }
-    if (!guest_revision_fits(g, call, params))
+    if (!guest_revision_fits(g, call, params) || must_stay(g, call, params_flag(params, "force")))
         return;
     if (params_flag(params, "force") && !is_down(g)) {
-        verb(g, call, GUEST_U_KILL, true, &wait);
+        wish_down(g, call, true, &wait);
         return;
     }
     if (g->state != GUEST_STOPPED && g->state != GUEST_FAILED) {
@@ -177,6 +256,8 @@ void api_guest_remove(struct umld *umld, struct api_call *call, const json_t *pa
         guest_remove(g);
     api_reply(call, json_pack("{s:b}", "changed", 1));
 }
+
+/* ---- the others ---- */
 
 void api_guest_reboot(struct umld *umld, struct api_call *call, const json_t *params)
 {

@@ -11,9 +11,11 @@
 #include "umld/events.h"
 #include "umld/failpoint.h"
 #include "umld/guest_ids.h"
+#include "umld/host_shutdown.h"
 #include "umld/images.h"
 #include "umld/jobs.h"
 #include "umld/kernels.h"
+#include "umld/pressure.h"
 #include "umld/request.h"
 #include "umld/server.h"
 #include "umld/settings.h"
@@ -60,6 +62,7 @@ static bool after(void *arg)
     bool more, dirty;
 
     guests_drain(umld->guests);
+    host_shutdown_look(umld);
     guests_store(umld->guests);
     dirty = db_dirty(umld->db);
     if (dirty)
@@ -334,6 +337,7 @@ enum um_code umld_start(const struct umld_options *options, struct umld **ret, s
     umld->paths = options->paths;
     umld->system = options->system;
     umld->log_level_given = options->log_level_given;
+    umld->cpu_pressure = pressure_cpu;
     umld->lock_fd = umld->state_lock_fd = -1;
     umld->started_ns = um_clock_wall_ns();
     umask(077);
@@ -405,6 +409,7 @@ void umld_free(struct umld *umld)
         unlink(umld->paths.socket);
     children_end(umld);
     guests_adopt_done(umld);
+    host_shutdown_free(umld);
     guests_free(umld->guests);
     api_server_free(umld->server);
     balance_free(umld->balance);
@@ -415,6 +420,7 @@ void umld_free(struct umld *umld)
     events_free(umld->events);
     settings_free(umld->settings);
     db_close(umld->db);
+    um_timer_free(umld->load_timer);
     guest_ids_close(umld);
     cgroups_free(umld->cgroups);
     um_timer_free(umld->sweep);

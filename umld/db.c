@@ -147,7 +147,8 @@ static enum um_code migrate(struct db *db, const char *path, struct um_error *er
 static bool prepare_all(struct db *db)
 {
     for (int i = 0; i < DBQ_COUNT; i++)
-        if (sqlite3_prepare_v3(db->sql, db_statements[i].sql, -1, SQLITE_PREPARE_PERSISTENT,
+        if (strlen(db_statements[i].bind) > DB_VALUES_MAX ||
+            sqlite3_prepare_v3(db->sql, db_statements[i].sql, -1, SQLITE_PREPARE_PERSISTENT,
                                &db->statements[i], NULL) != SQLITE_OK) {
             um_log(UM_LOG_ERROR, "database: statement %d: %s", i, sqlite3_errmsg(db->sql));
             return false;

@@ -4,7 +4,8 @@ const struct db_statement db_statements[DBQ_COUNT] = {
     [DBQ_GUEST_ALL] =
         {"SELECT id, name, definition, revision, created_ns, want_up, state, ready, boot,"
          " kernel, monitor_pid, monitor_start, host_boot, start_ns, exit_ns,"
-         " wait_status, cause, failures, restarts, asked, uid FROM guest ORDER BY id",
+         " wait_status, cause, failures, restarts, asked, uid, early_ends, next_start_ns, rung,"
+         " rung_ns, rung_until_ns FROM guest ORDER BY id",
          ""},
     [DBQ_GUEST_INSERT] = {"INSERT INTO guest(name, definition, created_ns) VALUES (?, ?, ?)", "ssi",
                           true},
@@ -14,8 +15,9 @@ const struct db_statement db_statements[DBQ_COUNT] = {
         {"UPDATE guest SET state = ?, ready = ?, boot = ?, kernel = ?,"
          " monitor_pid = ?, monitor_start = ?, host_boot = ?, start_ns = ?,"
          " exit_ns = ?, wait_status = ?, cause = ?, failures = ?, restarts = ?, asked = ?,"
-         " uid = ? WHERE id = ?",
-         "siisiisiiisiisii", true},
+         " uid = ?, early_ends = ?, next_start_ns = ?, rung = ?, rung_ns = ?, rung_until_ns = ?"
+         " WHERE id = ?",
+         "siisiisiiisiisiiiiiii", true},
     [DBQ_GUEST_WANT] = {"UPDATE guest SET want_up = ? WHERE id = ?", "ii"},
     [DBQ_GUEST_SIGNALS] = {"UPDATE guest SET health = ?, hung = ? WHERE id = ?", "sii"},
     [DBQ_GUEST_SIGNALS_ALL] = {"SELECT id, health, hung FROM guest WHERE health != '' OR hung != 0",

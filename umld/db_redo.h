@@ -9,7 +9,7 @@
 #include "umld/db.h"
 #include "vmcore/base/str.h"
 
-enum { DB_VALUES_MAX = 16, DB_REDO_MAX = 64 << 20 };
+enum { DB_VALUES_MAX = 24, DB_REDO_MAX = 64 << 20 };
 
 struct db_value {
     const char *text; /* NULL: a number */

@@ -201,6 +201,11 @@ static void put_pattern(const struct explain *e, struct um_buf *out)
     um_buf_puts(out, e->g->def.ready_pattern ? e->g->def.ready_pattern : "");
 }
 
+static void put_doing(const struct explain *e, struct um_buf *out)
+{
+    um_buf_puts(out, e->g->doing ? e->g->doing : "");
+}
+
 static void put_line(const struct explain *e, struct um_buf *out)
 {
     if (e->line[0])
@@ -212,6 +217,7 @@ static const struct {
     void (*put)(const struct explain *e, struct um_buf *out);
 } fields[] = {
     {"name", put_name},
+    {"doing", put_doing},
     {"by", put_by},
     {"verb", put_verb},
     {"asked-at", put_asked_at},

@@ -28,7 +28,7 @@ static bool asked_to_end(const struct explain *e)
 
 static bool about_to_start(const struct explain *e)
 {
-    return e->g->want_up;
+    return e->g->want_up && !e->g->parked;
 }
 
 static bool never_started(const struct explain *e)
@@ -76,7 +76,23 @@ static bool gave_up(const struct explain *e)
 
 static bool without_failure(const struct explain *e)
 {
+    return e->g->failures == 0 && e->g->early_ends == 0;
+}
+
+/* restart=always; nothing is counted against it. */
+static bool after_clean_end(const struct explain *e)
+{
     return e->g->failures == 0;
+}
+
+static bool waits_for_others(const struct explain *e)
+{
+    return e->g->waits;
+}
+
+static bool waits_for_load(const struct explain *e)
+{
+    return e->g->wants_slot && e->g->doing && e->g->umld->booting < guest_boot_places(e->g->umld);
 }
 
 static bool waits_for_place(const struct explain *e)
@@ -182,12 +198,27 @@ static const struct explain_rule rules[] = {
      BIT(FACT_STARTED) | EXPLAIN_ENDS,
      {NULL}},
     {GUEST_BACKOFF,
+     after_clean_end,
+     "ended at {ended-at}: {cause}; restart={restart} starts it again, the next start is in {left}",
+     EXPLAIN_ENDS,
+     {"umlctl start {name}"}},
+    {GUEST_BACKOFF,
      NULL,
      "ended at {ended-at}: {cause}; that is end {failures} in a row, after {max} restart={restart} "
      "gives up; the next start is in {left}",
      EXPLAIN_ENDS | BIT(FACT_PANIC),
      {"umlctl logs {name} --boot {boot}", "umlctl start {name}"}},
 
+    {GUEST_PREPARING,
+     waits_for_others,
+     "{doing}",
+     BIT(FACT_STARTED),
+     {"umlctl show {name}", "umlctl config {name} depends="}},
+    {GUEST_PREPARING,
+     waits_for_load,
+     "{doing}",
+     BIT(FACT_STARTED),
+     {"umlctl settings load-ceiling"}},
     {GUEST_PREPARING,
      waits_for_place,
      "waits for one of {places} boot places; {booting} guests are booting",

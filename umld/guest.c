@@ -3,11 +3,13 @@
 #include "umld/failpoint.h"
 #include "umld/guest_ids.h"
 #include "umld/guest_live.h"
+#include "umld/guest_order.h"
 #include "vmcore/base/clock.h"
 #include "vmcore/base/fd.h"
 #include "vmcore/base/log.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,6 +57,7 @@ static void guest_free(struct guest *g)
     guest_definition_done(&g->def);
     free(g->kernel_path);
     free(g->cause);
+    free(g->doing);
     free(g->status);
     free((char *)(uintptr_t)g->end.text);
     free(g);
@@ -307,6 +310,28 @@ void guest_set_cause(struct guest *g, const char *text)
     guest_touch(g);
 }
 
+void guest_clear_doing(struct guest *g)
+{
+    free(g->doing);
+    g->doing = NULL;
+}
+
+void guest_set_doing(struct guest *g, const char *fmt, ...)
+{
+    char text[320];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    if (g->doing && strcmp(g->doing, text) == 0)
+        return;
+    free(g->doing);
+    g->doing = strdup(text);
+    g->doings++;
+    guest_waiters_check(g);
+}
+
 void guests_drain(struct guests *guests)
 {
     for (struct guest *g = guests->active; g; g = g->next_active) {
@@ -325,6 +350,8 @@ void guests_drain(struct guests *guests)
         if (count || g->look) {
             g->look = false;
             guest_waiters_check(g);
+            if (count)
+                guest_order_changed(g);
         }
     }
 }

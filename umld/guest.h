@@ -7,11 +7,11 @@
  * wish that is not stored, and nothing is announced that is not stored.
  *
  * Files: guest.c (the set, lookup, after-phase), guest_define.c (made, changed, removed),
- * guest_store.c (database), guest_machine.c (drain, actions), guest_start.c, guest_stop.c,
- * guest_pause.c (one verb each), guest_monitor.c (the connection to umlmon), guest_signals.c (what
- * it says of itself), guest_watch.c (does it answer), guest_evidence.c (what is kept of a hang or
- * panic), guest_adopt.c (after a daemon restart), guest_wait.c (calls that wait), guest_json.c
- * (adapters).
+ * guest_store.c (database), guest_machine.c (drain, actions), guest_start.c, guest_order.c
+ * (dependencies), guest_ladder.c (the orderly stop), guest_stop.c, guest_pause.c (one verb each),
+ * guest_monitor.c (the connection to umlmon), guest_signals.c (what it says of itself),
+ * guest_watch.c (does it answer), guest_evidence.c (what is kept of a hang or panic), guest_adopt.c
+ * (after a daemon restart), guest_wait.c (calls that wait), guest_json.c (adapters).
  */
 #ifndef UMLD_GUEST_H
 #define UMLD_GUEST_H
@@ -46,6 +46,7 @@ enum guest_effect {
 struct monitor_link;
 struct guest_waiter;
 struct boot_slot;
+struct guest_settle;
 
 struct guest {
     struct umld *umld;
@@ -66,7 +67,10 @@ struct guest {
     int64_t start_ns, up_ns, ready_ns, exit_ns;
     int wait_status; /* of the last exit; -1: none */
     char *cause;     /* why it failed or ended, or NULL */
-    unsigned failures, restarts;
+    unsigned failures, early_ends, restarts;
+    int64_t next_start_ns;          /* in backoff: when it will be started, wall clock */
+    int rung;                       /* where on the stop ladder, enum guest_rung */
+    int64_t rung_ns, rung_until_ns; /* since and until when, wall clock; 0: not on it */
 
     /* in memory only */
     bool dirty, removed;
@@ -76,10 +80,23 @@ struct guest {
     unsigned starts;     /* preparations begun: a late answer belongs to an earlier one */
     bool host_restarted; /* the row was stored before the host's last boot */
     bool kernel_up;
-    bool start_asked; /* start again once it is released */
-    bool kill_asked;  /* its monitor was told to kill it: next time more is done */
-    unsigned ends;    /* lives that have ended, to see one go by */
-    char *status;     /* STATUS=text of the guest, or NULL */
+    bool start_asked;            /* start again once it is released */
+    bool kill_asked;             /* its monitor was told to kill it: next time more is done */
+    unsigned ends;               /* lives that have ended, to see one go by */
+    bool ladder_found;           /* the daemon before this one had begun to stop it */
+    struct guest_settle *settle; /* its disks are being remounted read-only, guest_settle.c */
+    bool stop_rebooted;          /* told to end, it came up again */
+    int64_t grace_ms;            /* what this stop gives it to shut down; 0: as set */
+    const char *how;             /* what ended it, of guest_ladder_how() */
+    unsigned kept;               /* stops that were taken back */
+    bool parked;                 /* goes down for the host's shutdown and stays wanted up */
+    bool waits;                  /* in preparing, for what it depends on; guest_order.c */
+    bool looked;                 /* what it depends on has been told to start */
+    bool insists;        /* its start is a user's or the host's: what has failed is tried again */
+    unsigned order_mark; /* last walk over the dependencies that came by */
+    char *doing;         /* what it waits for or is at, for people, or NULL */
+    unsigned doings;     /* how often that has changed */
+    char *status;        /* STATUS=text of the guest, or NULL */
     struct guest_signals signals;
     struct guest_watch watch;
     struct policy_end end; /* how this life is ending; text owned */
@@ -89,7 +106,6 @@ struct guest {
     struct um_timer *limit; /* the state's time limit, or the back-off delay */
     struct um_timer *step;  /* within a state: rung of the stop ladder, boot slot */
     int64_t backoff_ms;
-    int rung;
     pid_t main_pid;
     int64_t main_start;
     int cpu; /* host CPU it is pinned to, -1 */
@@ -176,12 +192,16 @@ void guests_drain(struct guests *guests) um_nonnull(1);
 void guests_store(struct guests *guests) um_nonnull(1);
 bool guests_effects(struct guests *guests) um_nonnull(1); /* true: inboxes are filled again */
 
+/* ---- guest.c again: for people ---- */
 /* `guest "web"` for errors. Returns buf. */
 const char *guest_object(const struct guest *g, char *buf, size_t size) um_nonnull(1, 2);
 void guest_set_cause(struct guest *g, const char *text) um_nonnull(1);
+void guest_clear_doing(struct guest *g) um_nonnull(1);
+/* What it is at, for people; forgotten when the state changes. Who waits is told. */
+void guest_set_doing(struct guest *g, const char *fmt, ...) um_nonnull(1, 2) um_format(2, 3);
 
 /* ---- guest_machine.c ---- */
-/* Remember how this life failed before it ran; kind as in policy.h. Then post the event. */
+/* Remember how this life failed before it ran; kind as in policy.h. The caller posts the event. */
 void guest_note_failure(struct guest *g, enum policy_end_kind kind, const struct um_error *err)
     um_nonnull(1, 3);
 void guest_step(struct guest *g, enum guest_event event) um_nonnull(1);
@@ -204,15 +224,19 @@ const char *guest_path(const struct guest *g, enum guest_path which, char buf[GU
 
 /* ---- guest_start.c ---- */
 void guest_prepare(struct guest *g) um_nonnull(1);
+/* It cannot be prepared: noted, logged, GUEST_R_ERROR. */
+void guest_prepare_failed(struct guest *g, const struct um_error *err) um_nonnull(1, 2);
 void guest_spawn(struct guest *g) um_nonnull(1);
 /* Would a start fail for a reason that can be seen now: files, kernel, disks in use? */
 enum um_code guest_start_check(struct guest *g, struct um_error *err) um_nonnull(1, 2) um_check;
 void guest_plan_free(struct guest *g) um_nonnull(1);
 
-/* ---- guest_stop.c ---- */
+/* ---- guest_ladder.c ---- */
 void guest_ladder(struct guest *g) um_nonnull(1);
 void guest_ladder_step(struct guest *g) um_nonnull(1); /* the step timer fired */
 void guest_halt_now(struct guest *g) um_nonnull(1);
+
+/* ---- guest_stop.c ---- */
 void guest_kill(struct guest *g) um_nonnull(1);
 void guest_release(struct guest *g) um_nonnull(1);
 void guest_reboot(struct guest *g) um_nonnull(1);
@@ -324,6 +348,7 @@ struct guest_wait {
     int64_t timeout_ms;
     bool changed;     /* for the reply */
     bool reply_ready; /* the reply has a `ready` field (Start) */
+    bool reply_how;   /* and what ended it (Stop) */
     bool reply_job;
     int64_t job; /* 0: none; ended with the outcome */
 };
@@ -350,7 +375,11 @@ void guest_ask(struct guest *g, enum guest_event event, const char *by) um_nonnu
 void guest_job_begin(struct guest *g, const char *kind, uid_t uid, struct guest_wait *wait)
     um_nonnull(1, 2, 4);
 /* Columns of jobs_kinds.c. Cancelling a start stops the guest. */
-void guest_job_cancel_start(struct umld *umld, int64_t id, void *arg) um_nonnull(1);
+enum um_code guest_job_cancel_start(struct umld *umld, int64_t id, void *arg, struct um_error *err)
+    um_nonnull(1);
+/* As long as it is on the first rungs of its ladder. */
+enum um_code guest_job_cancel_stop(struct umld *umld, int64_t id, void *arg, struct um_error *err)
+    um_nonnull(1);
 bool guest_job_resume(struct umld *umld, int64_t id, const char *object, const char *goal,
                       int64_t limit_ns, void **ret_arg) um_nonnull(1, 3, 4, 6);
 
@@ -374,6 +403,10 @@ bool guest_revision_fits(struct guest *g, struct api_call *call, const json_t *p
 /* The error reply for problems of a definition, which know the field but not whose it is. */
 void guest_definition_refuse(struct api_call *call, const char *name, struct um_error *errors,
                              size_t count) um_nonnull(1, 2, 3);
+/* What of a definition can only be judged with the host and the other guests in view. */
+void guest_definition_check_around(struct umld *umld, const struct guest_definition *def,
+                                   struct um_error *errors, size_t max, size_t *count)
+    um_nonnull(1, 2, 3, 5);
 
 /* ---- guest_json.c ---- */
 json_t *guest_definition_json(const struct guest_definition *d) um_nonnull(1);

@@ -7,6 +7,8 @@
  *   no monitor, exit record               the end is reported with its true status and time
  *   no monitor, no record                 it vanished; what is left of it is killed; reported
  *   start interrupted before a monitor    started again (the wish is stored)
+ *   in backoff                            starts again when it would have
+ *   at rest and wanted up                 started: the host's shutdown stopped it, or its autostart
  *   pause, resume, reboot, stop or kill   carried on
  *   interrupted
  *   monitor of another protocol version   left alone (guest_monitor.c)
@@ -16,6 +18,7 @@
  * is removed after its consequences are stored, so beside any other state it is an old one.
  */
 #include "umld/guest_ids.h"
+#include "umld/guest_ladder.h"
 #include "umld/guest_live.h"
 #include "vmcore/base/clock.h"
 #include "vmcore/base/fd.h"
@@ -46,13 +49,14 @@ static void enter_adopting(struct guest *g)
 }
 
 /* The stop or kill that was under way, and the start wished behind it. */
-static void carry_on_ending(struct guest *g, const struct mon_state *s)
+static void carry_on_ending(struct guest *g, const struct mon_state *s, bool rebooted)
 {
     bool start = g->start_asked;
 
-    if (g->adopting_from == GUEST_STOPPING)
+    if (g->adopting_from == GUEST_STOPPING) {
+        guest_ladder_go_on(g, rebooted);
         guest_post(g, GUEST_U_STOP);
-    else if (!g->want_up || start)
+    } else if (!g->want_up || start)
         guest_post(g, GUEST_U_KILL);
     else if (s->flags & MON_F_PANIC)
         guest_post(g, GUEST_M_PANIC);
@@ -69,7 +73,7 @@ static void carry_on_ending(struct guest *g, const struct mon_state *s)
 static void carry_on(struct guest *g, const struct mon_state *s, bool rebooted)
 {
     if (g->adopting_from == GUEST_STOPPING || g->adopting_from == GUEST_KILLING)
-        carry_on_ending(g, s);
+        carry_on_ending(g, s, rebooted);
     else if (s->flags & MON_F_PANIC)
         guest_post(g, GUEST_M_PANIC);
     else if (strcmp(g->asked, "pause") == 0)
@@ -136,22 +140,37 @@ void guest_adopted_state(struct guest *g, const struct mon_state *s)
     carry_on(g, s, rebooted);
 }
 
-/* Before it had a process of its own: the wish decides. */
+/* What is left of its delay; the clock may have been set meanwhile. */
+static int64_t delay_left(const struct guest *g)
+{
+    int64_t left = g->next_start_ns - um_clock_wall_ns(), most = POLICY_DELAY_MAX_MS * UM_MS_NS;
+
+    if (g->state != GUEST_BACKOFF || left < 0)
+        return 0;
+    return left < most ? left : most;
+}
+
+/*
+ * Before it had a process of its own: the wish decides. The way to a start is that of a back-off:
+ * nobody has asked, so what the restart policy has counted goes on counting.
+ */
 static void begin_again(struct guest *g)
 {
+    int64_t left = delay_left(g);
     char path[GUEST_PATH_SIZE];
 
     guest_drop_exit_record(g);
     guest_path(g, GUEST_PATH_DIR, path);
     guest_cgroup_remove(g->umld, path);
     guest_tree_remove(g->umld, path);
-    if (g->state == GUEST_STOPPED || g->state == GUEST_FAILED)
+    if (g->state == GUEST_FAILED || (g->state == GUEST_STOPPED && !g->want_up))
         return;
-    g->state = GUEST_STOPPED;
+    g->state = g->want_up ? GUEST_BACKOFF : GUEST_STOPPED;
     g->asked = "";
-    guest_touch(g);
+    g->next_start_ns = um_clock_wall_ns() + left;
     if (g->want_up)
-        guest_post(g, GUEST_U_START);
+        um_timer_arm(g->limit, left);
+    guest_touch(g);
 }
 
 static void gone(struct guest *g)
@@ -179,7 +198,8 @@ static void adopt_one(struct guest *g)
     bool same = g->monitor_pid > 0 && um_clock_process_start(g->monitor_pid) == g->monitor_start;
     struct um_error err;
 
-    g->start_asked = strcmp(g->asked, "start") == 0;
+    /* One that is being stopped is wanted up only for the time after that. */
+    g->start_asked = strcmp(g->asked, "start") == 0 || (g->state == GUEST_STOPPING && g->want_up);
     if (monitor_connect(g, &err) == UM_OK) {
         enter_adopting(g);
         guest_live_load(g);

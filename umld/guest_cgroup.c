@@ -149,7 +149,7 @@ static enum um_code write_note(const struct guest *g, const struct um_strv *dirs
     fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (text.failed)
         code = um_fail(err, UM_E_NO_RESOURCES, g->def.name, NULL, "out of memory");
-    else if (fd < 0 || !um_fd_write_all(fd, text.data, text.len))
+    else if (fd < 0 || !um_fd_write_all(fd, text.data ? text.data : "", text.len))
         code = um_fail_errno(err, errno, path, "cannot write");
     um_buf_done(&text);
     return code;

@@ -5,6 +5,7 @@
 #include "umld/events.h"
 #include "umld/guest.h"
 #include "umld/guest_ids.h"
+#include "umld/guest_order.h"
 #include "vmcore/base/clock.h"
 #include "vmcore/base/log.h"
 
@@ -80,6 +81,7 @@ enum um_code guest_redefine(struct guest *g, struct guest_definition *def, struc
     }
     guest_definition_done(&old);
     *def = GUEST_DEFINITION_INIT;
+    guest_order_defined(g);
     snprintf(revision, sizeof(revision), "%" PRId64, g->revision);
     events_emit(g->umld, "guest.changed", g->def.name, "revision", revision, NULL);
     guest_watch_update(g);
@@ -96,5 +98,6 @@ void guest_remove(struct guest *g)
         um_log(UM_LOG_INFO, "guest %s: removed", g->def.name);
     }
     g->removed = true;
+    guest_order_changed(g);
     guest_effect(g, 0); /* the after-phase frees it */
 }

@@ -279,7 +279,7 @@ enum um_code guest_files_give(struct guest *g, const struct launch_kernel *kerne
                               struct um_error *err)
 {
     char inner[GUEST_PATH_SIZE];
-    unsigned char found[FILES_MAX];
+    unsigned char found[FILES_MAX] = {0};
     struct files f = {.g = g, .inner = guest_path(g, GUEST_PATH_INNER, inner)};
     enum um_code code;
     bool any = false;

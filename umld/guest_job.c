@@ -4,7 +4,7 @@
  * daemon.
  */
 #include "umld/events.h"
-#include "umld/guest.h"
+#include "umld/guest_ladder.h"
 #include "umld/jobs.h"
 #include "vmcore/base/clock.h"
 
@@ -25,9 +25,9 @@ static const struct {
 void guest_ask(struct guest *g, enum guest_event event, const char *by)
 {
     static const char *const verbs[] = {
-        [GUEST_U_START] = "start",        [GUEST_U_STOP] = "stop",     [GUEST_U_KILL] = "kill",
-        [GUEST_U_PAUSE] = "pause",        [GUEST_U_RESUME] = "resume", [GUEST_U_REBOOT] = "reboot",
-        [GUEST_U_CLEAR] = "reset-failed",
+        [GUEST_U_START] = "start", [GUEST_U_STOP] = "stop",          [GUEST_U_KILL] = "kill",
+        [GUEST_U_PAUSE] = "pause", [GUEST_U_RESUME] = "resume",      [GUEST_U_REBOOT] = "reboot",
+        [GUEST_U_KEEP] = "keep",   [GUEST_U_CLEAR] = "reset-failed",
     };
 
     if (g->id)
@@ -46,7 +46,8 @@ void guest_job_begin(struct guest *g, const char *kind, uid_t uid, struct guest_
             jobs_set_goal(g->umld, wait->job, goals[i].name, limit);
 }
 
-void guest_job_cancel_start(struct umld *umld, int64_t id, void *arg)
+enum um_code guest_job_cancel_start(struct umld *umld, int64_t id, void *arg,
+                                    um_unused struct um_error *err)
 {
     struct guest *g = guest_by_id(umld, (int64_t)(uintptr_t)arg);
     char by[40] = "job ";
@@ -54,6 +55,24 @@ void guest_job_cancel_start(struct umld *umld, int64_t id, void *arg)
     jobs_id_text(id, by + strlen(by), sizeof(by) - strlen(by));
     if (g)
         guest_ask(g, GUEST_U_STOP, by);
+    return UM_OK;
+}
+
+/* Ctrl-Alt-Del cannot be called back, but whether umld insists is its own affair. */
+enum um_code guest_job_cancel_stop(struct umld *umld, int64_t id, void *arg, struct um_error *err)
+{
+    struct guest *g = guest_by_id(umld, (int64_t)(uintptr_t)arg);
+    char by[40] = "job ", object[96];
+
+    jobs_id_text(id, by + strlen(by), sizeof(by) - strlen(by));
+    if (!g || (g->state == GUEST_STOPPING && g->rung <= RUNG_CAD)) {
+        if (g)
+            guest_ask(g, GUEST_U_KEEP, by);
+        return UM_OK;
+    }
+    um_fail(err, UM_E_WRONG_STATE, guest_object(g, object, sizeof(object)), NULL,
+            "it is too late: %s", g->doing ? g->doing : guest_state_info(g->state)->name);
+    return um_hint(err, "start it again when it is down: umlctl start %s", g->def.name);
 }
 
 bool guest_job_resume(struct umld *umld, int64_t id, const char *object, const char *goal,

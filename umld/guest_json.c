@@ -33,16 +33,17 @@ static void put_devices(struct um_buf *b, const struct guest_definition *d)
     json_text_close(b, ']');
 }
 
-static void put_labels(struct um_buf *b, const struct guest_definition *d)
+/* Entries `key=value`. */
+static void put_map(struct um_buf *b, const char *key, const struct um_strv *l)
 {
-    json_text_key(b, "labels", strlen("labels"));
+    json_text_key(b, key, strlen(key));
     json_text_open(b, '{');
-    for (size_t i = 0; i < d->labels.n; i++) {
-        const char *label = d->labels.v[i], *eq = strchr(label, '=');
+    for (size_t i = 0; i < l->n; i++) {
+        const char *entry = l->v[i], *eq = strchr(entry, '=');
 
         if (!eq)
             continue;
-        json_text_key(b, label, (size_t)(eq - label));
+        json_text_key(b, entry, (size_t)(eq - entry));
         json_text_string(b, eq + 1, strlen(eq + 1));
     }
     json_text_close(b, '}');
@@ -76,7 +77,9 @@ static void put_definition(struct um_buf *b, const struct guest_definition *d)
     json_text_set_bool(b, "sandbox", d->sandbox);
     json_text_set_bool(b, "pinned", d->pinned);
     json_text_set_int(b, "owner", d->owner);
-    put_labels(b, d);
+    put_map(b, "labels", &d->labels);
+    put_strings(b, "depends", &d->depends);
+    put_map(b, "protect", &d->protect);
     put_limits(b, d);
     json_text_set_string(b, "kernel", d->kernel);
     json_text_set_string(b, "readyPattern", d->ready_pattern);
@@ -132,6 +135,11 @@ static void put_runtime(struct um_buf *b, const struct guest *g)
     else
         put_end(b, g);
     json_text_set_string(b, "cause", g->cause);
+    json_text_set_string(b, "doing", g->doing);
+    if (g->failures > 0)
+        json_text_set_int(b, "failures", g->failures);
+    if (g->state == GUEST_BACKOFF)
+        put_time(b, "nextStartAt", g->next_start_ns);
     json_text_set_string(b, "status", g->status);
     json_text_close(b, '}');
 }
@@ -274,6 +282,7 @@ static const struct {
     {"trusted", set_trusted, "on or off"},
     {"sandbox", set_sandbox, "on or off"},
     {"pinned", set_pinned, "on or off"},
+    {"depends", guest_definition_set_depends, "names of guests, separated by commas"},
 };
 
 /* limit:NAME=VALUE */
@@ -285,7 +294,7 @@ static enum um_code apply_limit(struct guest_definition *d, const char *word, st
 
     if (eq && (size_t)(eq - key) < sizeof(name))
         memcpy(name, key, (size_t)(eq - key));
-    if (!guest_limit_from_name(name, &which)) {
+    if (!eq || !guest_limit_from_name(name, &which)) {
         um_fail(err, UM_E_INVALID, "definition", word, "\"%s\" is no limit umld knows", word);
         return um_hint(err, "use limit:memory=, limit:pids=, limit:cpu= or limit:io=");
     }
@@ -306,6 +315,10 @@ enum um_code guest_definition_apply(struct guest_definition *d, const char *word
             um_str_starts(word, plain_keys[i].key))
             return plain_keys[i].set(d, eq + 1) ? UM_OK
                                                 : bad_word(err, word, plain_keys[i].allowed);
+    if (um_str_starts(word, "protect:"))
+        return guest_definition_set_protect(d, word + strlen("protect:"))
+                   ? UM_OK
+                   : um_fail(err, UM_E_NO_RESOURCES, "definition", word, "out of memory");
     if (um_str_starts(word, "limit:"))
         return apply_limit(d, word, err);
     code = device_parse(word, cwd, &device, err);
@@ -365,7 +378,7 @@ static void take_strings(const json_t *json, struct um_strv *ret, struct problem
         um_fail(next_problem(p), UM_E_NO_RESOURCES, "definition", NULL, "out of memory");
 }
 
-static void take_labels(json_t *json, struct um_strv *ret, struct problems *p)
+static void take_map(json_t *json, struct um_strv *ret, struct problems *p)
 {
     const char *key;
     json_t *value;
@@ -437,7 +450,9 @@ bool guest_definition_from_json(const json_t *json, const char *cwd, uid_t owner
         um_fail(next_problem(&p), UM_E_NO_RESOURCES, "definition", NULL, "out of memory");
     take_devices(json_object_get(json, "devices"), cwd, &d, &p);
     take_strings(json_object_get(json, "cmdline"), &d.cmdline, &p);
-    take_labels(json_object_get(json, "labels"), &d.labels, &p);
+    take_map(json_object_get(json, "labels"), &d.labels, &p);
+    take_strings(json_object_get(json, "depends"), &d.depends, &p);
+    take_map(json_object_get(json, "protect"), &d.protect, &p);
     take_limits(json_object_get(json, "limits"), &d, &p);
     take_words(json, &d, &p);
     take_switch(json, "autostart", &d.autostart);

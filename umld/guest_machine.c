@@ -5,6 +5,8 @@
 #include "umld/events.h"
 #include "umld/failpoint.h"
 #include "umld/guest_evidence.h"
+#include "umld/guest_ladder.h"
+#include "umld/guest_order.h"
 #include "umld/settings.h"
 #include "vmcore/base/clock.h"
 #include "vmcore/base/log.h"
@@ -13,9 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* The ladder's rungs after the guest's own shutdown: sync, remount, halt. */
-enum { LADDER_TAIL_MS = 20000 };
 
 static void end_clear(struct guest *g)
 {
@@ -43,10 +42,13 @@ static void act_prepare(struct guest *g)
     end_clear(g);
     g->end_code = UM_OK;
     g->starts++;
-    g->start_asked = g->kill_asked = false;
+    g->start_asked = g->kill_asked = g->parked = g->looked = false;
+    g->ladder_found = g->stop_rebooted = false;
+    g->how = NULL;
+    g->rung = RUNG_RESUME;
+    g->rung_ns = g->grace_ms = 0;
     g->asked = "";
     g->ready = g->kernel_up = false;
-    g->rung = 0;
     guest_signals_reset(g);
     g->signals.dropped = 0;
     g->hung = false;
@@ -63,8 +65,8 @@ static void act_cancel(struct guest *g)
 {
     end_clear(g);
     /* Wished away, or out of time: the latter is a failure like any other. */
-    g->end.kind = g->want_up ? POLICY_END_PREPARE : POLICY_END_CANCEL;
-    g->end.timed_out = g->end.retryable = g->want_up;
+    g->end.kind = g->want_up && !g->parked ? POLICY_END_PREPARE : POLICY_END_CANCEL;
+    g->end.timed_out = g->end.retryable = g->end.kind == POLICY_END_PREPARE;
     guest_effect(g, EFFECT_RELEASE);
 }
 
@@ -151,19 +153,13 @@ static void act_halt(struct guest *g)
     guest_slot_release(g);
     g->end.stopping = true;
     /* A pause that is under way may win: resume before anything else. */
-    g->rung = strcmp(g->asked, "pause") == 0 ? -1 : 0;
-    g->asked = g->rung < 0 ? "resume" : "";
-    guest_touch(g);
-    guest_effect(g, EFFECT_LADDER);
+    guest_ladder_from(g, strcmp(g->asked, "pause") == 0 ? RUNG_RESUME : RUNG_CAD);
 }
 
 static void act_go_and_halt(struct guest *g)
 {
-    g->asked = "resume"; /* a new daemon, too, must resume it first */
     g->end.stopping = true;
-    g->rung = -1; /* the rung below the first: resume */
-    guest_touch(g);
-    guest_effect(g, EFFECT_LADDER);
+    guest_ladder_from(g, RUNG_RESUME);
 }
 
 static void act_reboot(struct guest *g)
@@ -181,7 +177,18 @@ static void act_halt_now(struct guest *g)
 static void act_kill(struct guest *g)
 {
     guest_slot_release(g);
+    if (g->parked) /* not wanted down, as any other kill says */
+        g->asked = "start";
     guest_effect(g, EFFECT_KILL);
+}
+
+static void act_kept(struct guest *g)
+{
+    guest_ladder_leave(g, "taken back");
+    g->start_asked = g->parked = g->end.stopping = false;
+    g->asked = "";
+    g->kept++;
+    guest_touch(g);
 }
 
 static void act_release(struct guest *g)
@@ -193,6 +200,7 @@ static void act_report_leak(struct guest *g)
 {
     um_log(UM_LOG_ERROR, "guest %s: its resources could not be released in time", g->def.name);
     guest_set_cause(g, "resources could not be released in time (see the daemon's log)");
+    g->want_up = false;
     announce(g, "guest.failed");
     if (!g->id)
         guest_remove(g);
@@ -200,7 +208,11 @@ static void act_report_leak(struct guest *g)
 
 static void act_stopped(struct guest *g)
 {
-    announce(g, "guest.stopped");
+    char boot[24];
+
+    snprintf(boot, sizeof(boot), "%" PRIu64, g->boot);
+    if (g->id)
+        events_emit(g->umld, "guest.stopped", g->def.name, "boot", boot, "how", g->how, NULL);
     guest_effect(g, EFFECT_FORGET);
     if (!g->id)
         guest_remove(g);
@@ -210,6 +222,7 @@ static void act_arm(struct guest *g)
 {
     if (g->failures) /* by itself, not because a user asked */
         g->restarts++;
+    g->next_start_ns = um_clock_wall_ns() + g->backoff_ms * UM_MS_NS;
     guest_effect(g, EFFECT_FORGET);
     um_log(UM_LOG_INFO, "guest %s: starts again in %" PRId64 " ms", g->def.name, g->backoff_ms);
     guest_touch(g);
@@ -253,7 +266,7 @@ static void act_attach(struct guest *g)
     announce(g, "guest.adopted");
     guest_touch(g);
     /* A stop that came while it was being asked. */
-    if (!g->want_up)
+    if (!g->want_up || g->parked)
         guest_post(g, GUEST_U_STOP);
 }
 
@@ -284,6 +297,7 @@ static void (*const actions[GUEST_ACTION_COUNT])(struct guest *g) = {
     [GUEST_ACT_FAILED] = act_failed,
     [GUEST_ACT_WANT_UP] = act_want_up,
     [GUEST_ACT_WANT_DOWN] = act_want_down,
+    [GUEST_ACT_KEPT] = act_kept,
     [GUEST_ACT_REATTACH] = act_reattach,
     [GUEST_ACT_ATTACH] = act_attach,
 };
@@ -295,7 +309,7 @@ static int64_t limit_ms(const struct guest *g)
     if (g->state == GUEST_BOOTING)
         return settings_int(g->umld, SETTING_BOOT_SECONDS) * 1000;
     if (g->state == GUEST_STOPPING)
-        return settings_int(g->umld, SETTING_STOP_SECONDS) * 1000 + LADDER_TAIL_MS;
+        return guest_ladder_limit_ms(g);
     return guest_state_info(g->state)->timeout_ms;
 }
 
@@ -306,6 +320,8 @@ static void enter(struct guest *g, enum guest_state next, enum guest_event event
     um_timer_disarm(g->limit);
     um_timer_disarm(g->step);
     g->state = next;
+    guest_order_forget(g);
+    guest_clear_doing(g);
     /* Who waits for the end sees it go by, even if a start follows in the same round. */
     g->ends += to->stable && !to->has_process;
     if (limit_ms(g) > 0 || next == GUEST_BACKOFF)
@@ -334,18 +350,23 @@ static void announce_wish(struct guest *g, const char *wish)
 /* What a user's event says about the desired state, whatever the present one. */
 static void take_wish(struct guest *g, enum guest_event event)
 {
-    bool up = event == GUEST_U_START,
-         down = event == GUEST_U_STOP || event == GUEST_U_KILL || event == GUEST_M_WANT_HALT;
+    bool up = event == GUEST_U_START || event == GUEST_U_KEEP;
+    bool down = event == GUEST_U_STOP || event == GUEST_U_KILL || event == GUEST_M_WANT_HALT;
 
-    if ((up && !g->want_up) || (down && g->want_up)) {
+    if ((up && !g->want_up) || (down && g->want_up && !g->parked)) {
         g->want_up = up;
         guest_touch(g);
     }
     /* A user's start forgives what went wrong before. */
-    if (up && (g->state == GUEST_FAILED || g->state == GUEST_STOPPED))
-        g->failures = 0;
-    if (down)
+    if ((up || event == GUEST_U_CLEAR) &&
+        (g->state == GUEST_FAILED || g->state == GUEST_STOPPED || g->state == GUEST_BACKOFF))
+        g->failures = g->early_ends = 0;
+    if (down) {
         g->end.stopping = true;
+        g->start_asked = false;
+        if (strcmp(g->asked, "start") == 0)
+            g->asked = "";
+    }
 }
 
 void guest_step(struct guest *g, enum guest_event event)
@@ -362,6 +383,10 @@ void guest_step(struct guest *g, enum guest_event event)
     /* Waiting for a place among the booting guests is not the guest's own delay. */
     if (event == GUEST_T_EXPIRED && g->state == GUEST_PREPARING && g->wants_slot) {
         um_timer_arm(g->limit, limit_ms(g) * UM_MS_NS);
+        return;
+    }
+    if (event == GUEST_T_EXPIRED && g->waits) {
+        guest_order_give_up(g);
         return;
     }
     if (event == GUEST_T_EXPIRED && (g->state == GUEST_BOOTING || g->state == GUEST_ADOPTING))
@@ -393,17 +418,20 @@ void guest_judge_end(struct guest *g)
 {
     struct policy_input in = {.end = g->end,
                               .restart = g->def.restart,
-                              .want_up = g->want_up,
+                              .want_up = g->want_up && !g->parked,
                               .start_asked = g->start_asked,
-                              .failures = g->failures};
+                              .failures = g->failures,
+                              .ends = g->early_ends};
     struct policy_verdict verdict;
-    char cause[512];
+    char cause[512], braked[600];
 
     in.end.uptime_ms =
         g->start_ns && g->exit_ns > g->start_ns ? (g->exit_ns - g->start_ns) / UM_MS_NS : 0;
     policy_decide(&in, &verdict);
     g->failures = verdict.failures;
-    g->want_up = verdict.want_up;
+    g->early_ends = verdict.ends;
+    if (!g->parked)
+        g->want_up = verdict.want_up;
     g->backoff_ms = verdict.delay_ms;
     g->start_asked = false;
     g->ends++;
@@ -413,6 +441,11 @@ void guest_judge_end(struct guest *g)
         guest_set_cause(g, NULL);
     else
         guest_set_cause(g, policy_cause(&g->end, cause, sizeof(cause)));
+    if (verdict.braked) {
+        snprintf(braked, sizeof(braked), "%s (%u failures in a row: not started again)",
+                 g->cause ? g->cause : "failed", g->failures);
+        guest_set_cause(g, braked);
+    }
     if (g->end.panicked)
         guest_evidence_of_panic(g);
     guest_touch(g);

@@ -2,7 +2,7 @@
  * A guest's mconsole lanes. A question that hangs never delays a halt, and neither of them the ping
  * that tells whether the kernel answers at all.
  */
-#include "umld/guest.h"
+#include "umld/guest_settle.h"
 
 static const char *const lane_prefix[MCONSOLE_LANE_COUNT] = {
     [MCONSOLE_LANE_QUERY] = "q",
@@ -45,6 +45,7 @@ enum um_code guest_mconsole(struct guest *g, enum mconsole_verb verb, const char
 
 void guest_lanes_close(struct guest *g)
 {
+    guest_settle_end(g);
     for (int i = 0; i < MCONSOLE_LANE_COUNT; i++) {
         mconsole_lane_free(g->lanes[i]);
         g->lanes[i] = NULL;

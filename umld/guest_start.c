@@ -7,6 +7,7 @@
 #include "umld/failpoint.h"
 #include "umld/guest_ids.h"
 #include "umld/guest_live.h"
+#include "umld/guest_order.h"
 #include "umld/kernels.h"
 #include "umld/settings.h"
 #include "vmcore/base/fd.h"
@@ -39,7 +40,7 @@ void guest_plan_free(struct guest *g)
     g->plan = NULL;
 }
 
-static void fail(struct guest *g, const struct um_error *err)
+void guest_prepare_failed(struct guest *g, const struct um_error *err)
 {
     um_log(UM_LOG_WARNING, "guest %s: cannot start: %s", g->def.name, err->message);
     guest_note_failure(g, POLICY_END_PREPARE, err);
@@ -161,7 +162,7 @@ static void plan(struct guest *g, const struct launch_kernel *kernel)
     struct um_error err;
 
     if (guest_ids_give(g, &err) || guest_disks_free(g, g, &err) || write_order(g, kernel, &err)) {
-        fail(g, &err);
+        guest_prepare_failed(g, &err);
         return;
     }
     if (!g->def.sandbox)
@@ -187,7 +188,7 @@ static void kernel_found(struct umld *umld, const struct kernel_entry *entry,
     if (!g || late || g->state != GUEST_PREPARING)
         return;
     if (!entry) {
-        fail(g, err);
+        guest_prepare_failed(g, err);
         return;
     }
     kernel_launch(entry, &kernel);
@@ -215,12 +216,12 @@ void guest_prepare(struct guest *g)
         plan(g, g->given_kernel);
         return;
     }
-    if (!guest_slot_take(g, guest_boot_places(g->umld)))
+    if (!guest_order_met(g) || !guest_slot_take(g, guest_boot_places(g->umld)))
         return;
     guest_definition_check_files(&g->def, guest_ids_any(g->umld), errors, UM_ARRAY_LEN(errors),
                                  &count);
     if (count) {
-        fail(g, &errors[0]);
+        guest_prepare_failed(g, &errors[0]);
         return;
     }
     wait = malloc(sizeof(*wait));

@@ -50,7 +50,8 @@ void guest_store(struct guest *g)
                 (int64_t)g->boot, g->kernel_path ? g->kernel_path : "", (int64_t)g->monitor_pid,
                 g->monitor_start, um_clock_boot_id(), g->start_ns, g->exit_ns,
                 (int64_t)g->wait_status, g->cause ? g->cause : "", (int64_t)g->failures,
-                (int64_t)g->restarts, g->asked, (int64_t)g->uid, g->id) ||
+                (int64_t)g->restarts, g->asked, (int64_t)g->uid, (int64_t)g->early_ends,
+                g->next_start_ns, (int64_t)g->rung, g->rung_ns, g->rung_until_ns, g->id) ||
         !db_run(g->umld->db, DBQ_GUEST_WANT, (int64_t)g->want_up, g->id) ||
         !db_run(g->umld->db, DBQ_GUEST_SIGNALS, guest_health_text(g, health, sizeof(health)),
                 (int64_t)g->hung, g->id))
@@ -66,14 +67,16 @@ struct load {
     struct umld *umld;
 };
 
-/* autostart: with the host, not with the daemon. */
+/* autostart: with the host, not with the daemon. That one is stopped and wanted starts it. */
 static void start_with_host(struct guest *g)
 {
     if (!g->def.autostart || !g->host_restarted)
         return;
     g->state = GUEST_STOPPED;
-    g->want_up = true;
-    g->failures = 0;
+    g->want_up = g->insists = true;
+    g->failures = g->early_ends = 0;
+    free(g->cause);
+    g->cause = NULL;
 }
 
 static bool load_row(const struct db_row *row, void *arg)
@@ -121,6 +124,11 @@ static bool load_row(const struct db_row *row, void *arg)
         if (strcmp(db_row_text(row, 19), asked[i]) == 0)
             g->asked = asked[i];
     g->uid = (uid_t)db_row_int(row, 20);
+    g->early_ends = (unsigned)db_row_int(row, 21);
+    g->next_start_ns = db_row_int(row, 22);
+    g->rung = (int)db_row_int(row, 23);
+    g->rung_ns = db_row_int(row, 24);
+    g->rung_until_ns = db_row_int(row, 25);
     start_with_host(g);
     return true;
 }

@@ -20,6 +20,8 @@ struct guest_waiter {
     struct guest_wait wait;
     uint64_t boot;          /* boot number at the call */
     unsigned ends;          /* its lives ended before the call */
+    unsigned kept;          /* its stops taken back before the call */
+    unsigned shown_doing;   /* last thing it did that was sent as progress */
     enum guest_state shown; /* last state sent as progress */
     const struct wait_condition *met;
     struct um_timer *timer;
@@ -97,6 +99,16 @@ static enum wait_outcome judge_conditions(struct guest_waiter *w, struct um_erro
     return missed == w->wait.condition_count ? WAIT_MISSED : WAIT_PENDING;
 }
 
+static enum wait_outcome taken_back(const struct guest *g, struct um_error *err)
+{
+    char object[96];
+
+    um_fail(err, UM_E_CANCELLED, guest_object(g, object, sizeof(object)), NULL,
+            "its stop was taken back");
+    um_hint(err, "Ctrl-Alt-Del may have reached it; it is not halted or killed");
+    return WAIT_MISSED;
+}
+
 static enum wait_outcome judge(struct guest_waiter *w, struct um_error *err)
 {
     const struct guest *g = w->guest;
@@ -111,6 +123,8 @@ static enum wait_outcome judge(struct guest_waiter *w, struct um_error *err)
     case GOAL_READY:
         return up_to(g, g->ready && g->state == GUEST_RUNNING, err);
     case GOAL_STOPPED:
+        if (g->kept != w->kept)
+            return taken_back(g, err);
         return at_rest || g->ends != w->ends ? WAIT_MET : WAIT_PENDING;
     case GOAL_REMOVED:
         return at_rest ? WAIT_MET : WAIT_PENDING;
@@ -143,6 +157,10 @@ static json_t *verb_reply(const struct guest_waiter *w)
         return json_pack("{s:b}", "changed", w->wait.changed);
     reply = json_pack("{s:b,s:s}", "changed", w->wait.changed, "state",
                       guest_state_info(w->guest->state)->name);
+    if (w->wait.reply_job && w->guest->doing)
+        json_object_set_new(reply, "doing", json_string(w->guest->doing));
+    if (w->wait.reply_how && w->wait.changed && w->guest->how && w->guest->ends != w->ends)
+        json_object_set_new(reply, "how", json_string(w->guest->how));
     if (w->wait.reply_ready)
         json_object_set_new(reply, "ready", json_boolean(w->guest->ready));
     if (w->wait.reply_job && w->wait.job)
@@ -210,10 +228,11 @@ static void timed_out(void *arg)
     char object[96];
 
     um_fail(&err, UM_E_TIMEOUT, guest_object(w->guest, object, sizeof(object)), NULL,
-            "not there after %" PRId64 ".%" PRId64 " s; its state is %s%s",
+            "not there after %" PRId64 ".%" PRId64 " s; its state is %s%s%s%s",
             w->wait.timeout_ms / 1000, w->wait.timeout_ms % 1000 / 100,
             guest_state_info(w->guest->state)->name,
-            w->guest->kernel_up && !w->guest->ready ? ", kernel up but not ready" : "");
+            w->guest->kernel_up && !w->guest->ready ? ", kernel up but not ready" : "",
+            w->guest->doing ? ": " : "", w->guest->doing ? w->guest->doing : "");
     um_hint(&err, "it goes on; see: umlctl logs %s", w->guest->def.name);
     finish(w, &err);
 }
@@ -222,10 +241,11 @@ static void progress(struct guest_waiter *w)
 {
     struct api_call *call = call_of(w);
 
-    if (!call || w->guest->state == w->shown || w->wait.goal == GOAL_CONDITIONS ||
-        w->wait.goal == GOAL_REMOVED || !api_call_more(call))
+    if (!call || (w->guest->state == w->shown && w->guest->doings == w->shown_doing) ||
+        w->wait.goal == GOAL_CONDITIONS || w->wait.goal == GOAL_REMOVED || !api_call_more(call))
         return;
     w->shown = w->guest->state;
+    w->shown_doing = w->guest->doings;
     /* A client that does not read its progress loses progress, nothing else. */
     if (!api_reply_continue(call, verb_reply(w)))
         return;
@@ -331,6 +351,7 @@ void guest_wait_add(struct guest *g, struct api_call *call, const struct guest_w
     }
     w->boot = g->boot;
     w->ends = g->ends;
+    w->kept = g->kept;
     w->shown = GUEST_STATE_COUNT;
     w->next = g->waiters;
     g->waiters = w;

@@ -209,12 +209,14 @@ static void on_done(struct umld *umld, int wait_status, const char *output, void
     build_free(b);
 }
 
-static void cancel(um_unused struct umld *umld, um_unused int64_t id, void *arg)
+static enum um_code cancel(um_unused struct umld *umld, um_unused int64_t id, void *arg,
+                           um_unused struct um_error *err)
 {
     struct build *b = arg;
 
     b->cancelled = true;
     child_cancel(b->child);
+    return UM_OK;
 }
 
 static enum um_code start_build(struct build *b, int64_t bytes, struct um_error *err)

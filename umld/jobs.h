@@ -7,8 +7,12 @@
 
 #include "umld/umld.h"
 
-/* Asks the owner to stop; the owner then calls jobs_end() with UM_E_CANCELLED. */
-typedef void (*job_cancel_fn)(struct umld *umld, int64_t id, void *arg);
+/*
+ * Asks the owner to stop; the owner then calls jobs_end() with UM_E_CANCELLED. An error says why it
+ * cannot be cancelled (any more).
+ */
+typedef enum um_code (*job_cancel_fn)(struct umld *umld, int64_t id, void *arg,
+                                      struct um_error *err);
 
 struct jobs *jobs_new(struct umld *umld) um_check;
 void jobs_free(struct jobs *jobs);

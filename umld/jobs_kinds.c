@@ -20,9 +20,16 @@ static const struct job_kind kinds[] = {
         .name = "guest.stop",
         .rule = JOB_RESUMED,
         .text = "the guest was removed",
-        .no_cancel = "a guest that shuts down cannot be called back: start it again",
         .steps = {"stopping", "killing", "releasing"},
+        .cancel = guest_job_cancel_stop,
         .resume = guest_job_resume,
+    },
+    /* Nobody holds its guests down any more: guests_adopt() starts again what is wanted up. */
+    {
+        .name = "host.shutdown",
+        .rule = JOB_FAILED,
+        .text = "the daemon ended in the middle of it, and the next one has started again what it "
+                "had stopped: shut down once more",
     },
     /* The builder ended with the daemon; images_recover() removes its file. */
     {

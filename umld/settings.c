@@ -28,6 +28,10 @@ static const struct {
     [SETTING_EVENTS] = {"events-keep", KIND_INT, 100000, 1000, 10000000},
     [SETTING_EVENT_DAYS] = {"events-days", KIND_INT, 0, 0, 3650},
     [SETTING_STOP_SECONDS] = {"stop-seconds", KIND_INT, 20, 1, 600},
+    [SETTING_SYNC_SECONDS] = {"sync-seconds", KIND_INT, 5, 1, 600},
+    [SETTING_HALT_SECONDS] = {"halt-seconds", KIND_INT, 5, 1, 600},
+    [SETTING_DEPEND_SECONDS] = {"depend-seconds", KIND_INT, 300, 1, 86400},
+    [SETTING_LOAD_CEILING] = {"load-ceiling", KIND_INT, 0, 0, 100},
     [SETTING_HANG_SECONDS] = {"hang-seconds", KIND_INT, 30, 1, 3600},
 };
 

@@ -20,6 +20,7 @@ struct images;
 struct settings;
 struct balance;
 struct orphan;
+struct host_shutdown;
 struct guest_ids;
 struct cgroups;
 
@@ -39,7 +40,13 @@ struct umld {
     struct balance *balance;
     struct child *children; /* helper programs running now, umld/child.h */
     int booting;            /* guests that have a place among those booting, guest_slots.c */
-    struct guest_ids *ids;  /* users guests may be, guest_ids.h */
+    struct host_shutdown *shutdown; /* under way, or NULL */
+    struct um_timer *load_timer;    /* looks again whether the host is less busy, guest_slots.c */
+    int (*cpu_pressure)(void);      /* pressure.h; another one in tests */
+    int order_waiting;              /* guests that wait for what they depend on, guest_order.c */
+    uint64_t settlings;             /* begun so far, guest_settle.c */
+    unsigned order_mark;            /* number of the last walk over the dependencies */
+    struct guest_ids *ids;          /* users guests may be, guest_ids.h */
     struct cgroups *cgroups;
     struct um_timer *sweep; /* of control groups, guest_cgroup.c; made when it is needed */
     int sweeps;

@@ -19,10 +19,15 @@ CREATE TABLE guest (
     wait_status INTEGER NOT NULL DEFAULT -1,    -- of the last exit, -1: none yet
     cause       TEXT NOT NULL DEFAULT '',
     failures    INTEGER NOT NULL DEFAULT 0,     -- consecutive, for the restart policy
+    early_ends  INTEGER NOT NULL DEFAULT 0,     -- consecutive, good or bad, for its delay
+    next_start_ns INTEGER NOT NULL DEFAULT 0,   -- in backoff: when the next start is due
     health      TEXT NOT NULL DEFAULT '',       -- as the guest last said: `failing disk full`
     hung        INTEGER NOT NULL DEFAULT 0,     -- its kernel was found not to answer
     restarts    INTEGER NOT NULL DEFAULT 0,
-    uid         INTEGER NOT NULL DEFAULT 0      -- of its processes, 0: the daemon's user
+    uid         INTEGER NOT NULL DEFAULT 0,     -- of its processes, 0: the daemon's user
+    rung        INTEGER NOT NULL DEFAULT 0,     -- in stopping: where on the ladder, and since and until when
+    rung_ns     INTEGER NOT NULL DEFAULT 0,
+    rung_until_ns INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE UNIQUE INDEX guest_uid ON guest(uid) WHERE uid != 0;
 

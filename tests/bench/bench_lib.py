@@ -90,6 +90,27 @@ def comm(pid):
     return ""
 
 
+def cpu_times():
+    """Seconds that the host's CPUs were busy, and idle; summed over all."""
+    with open("/proc/stat", encoding="ascii") as file:
+        ticks = [int(word) for word in file.readline().split()[1:9]]
+    idle = ticks[3] + ticks[4]
+    return sum(ticks) - idle, idle
+
+
+def await_quiet(limit, window=0.2):
+    """Wait until the host was idle for nine tenths of a window, `limit` seconds at most. Whether it was."""
+    end = time.monotonic() + limit
+    while True:
+        busy, idle = cpu_times()
+        time.sleep(window)
+        busy, idle = (after - before for after, before in zip(cpu_times(), (busy, idle)))
+        if idle >= 9 * busy:
+            return True
+        if time.monotonic() >= end:
+            return False
+
+
 class Api:
     """One Varlink connection."""
 

@@ -11,7 +11,8 @@ from fake_umld import Case, Error, Raw, UMLCTL, common, guest
 
 
 def hang_up(params, call):
-    raise Raw(b'{"parameters":{}}\0', 'end')
+    reply = {'job': '7', 'phase': 'killing', 'done': 3, 'total': 3, 'killed': ['web']}
+    raise Raw(json.dumps({'parameters': reply if params else {}}).encode() + b'\0', 'end')
 
 
 class Create(Case):
@@ -34,6 +35,21 @@ class Create(Case):
             'sandbox': False, 'pinned': True, 'ready': 'console', 'readyPattern': 'login: $',
             'labels': {'tier': 'front=1'}, 'cmdline': ['quiet', 'x=y']})
         self.assertNotIn('dryRun', sent)
+
+    def test_dependencies_and_protection_are_a_list_and_a_map(self):
+        self.ok('create', 'web', 'depends=db,dns', 'protect:stop=the shop = open', 'protect:remove=x')
+        self.assertEqual(self.umld.params('io.umld.Guest.Create')[0]['definition'], {
+            'name': 'web', 'depends': ['db', 'dns'],
+            'protect': {'stop': 'the shop = open', 'remove': 'x'}})
+        self.ok('create', 'web', 'depends=')
+        self.assertEqual(self.umld.params('io.umld.Guest.Create')[1]['definition']['depends'], [])
+
+    def test_warnings_are_notes_on_stderr(self):
+        self.script('Guest.Create', {'guest': guest('web', 'stopped'), 'changed': True,
+                                     'warnings': ['it depends on "db"']})
+        done = self.run_ctl('create', 'web', 'depends=db')
+        self.assertEqual((done.returncode, done.stdout), (0, 'web: created\n'))
+        self.assertIn('it depends on "db"', done.stderr)
 
     def test_owner_by_user_name(self):
         self.ok('create', 'web', 'owner=root')
@@ -66,6 +82,7 @@ class Create(Case):
 
     def test_wrong_words_are_usage_errors(self):
         self.assertIn('"oops" is not of the form KEY=VALUE', self.usage('create', 'web', 'oops'))
+        self.usage('create', 'web', 'protect:=why')
         self.assertIn('restart= must be never, onFailure or always',
                       self.usage('create', 'web', 'restart=maybe'))
         self.assertIn('sandbox= must be yes or no', self.usage('create', 'web', 'sandbox=perhaps'))
@@ -176,6 +193,28 @@ class Verbs(Case):
                          'web: stopped\n')
         self.assertEqual(self.sent('Guest.Stop'),
                          {'name': 'web', 'force': True, 'timeoutMs': 500})
+
+    def test_times_that_are_none_are_usage_errors(self):
+        self.usage('stop', '--grace', 'long', 'web')
+        self.usage('shutdown', '--budget', '9')
+        self.usage('shutdown', '--guests', '--budget', 'soon')
+
+    def test_stop_says_how_it_ended_and_gives_time(self):
+        for how, text in (('shutdown', ''), ('killed', ' (killed)'), ('crashed', ' (it crashed on the way)'),
+                          ('halted', ' (it did not shut down; synced and halted)'),
+                          ('rebooted', ' (it rebooted instead of powering off, and was halted as it came up)')):
+            self.script('Guest.Stop', {'changed': True, 'state': 'stopped', 'how': how})
+            self.assertEqual(self.ok('stop', '--grace', '2m', 'web'), f'web: stopped{text}\n')
+        self.assertEqual({(p['graceMs'], p['timeoutMs']) for p in self.umld.params('io.umld.Guest.Stop')},
+                         {(120000, 210000)})
+
+    def test_status_says_what_is_waited_for(self):
+        self.script('Guest.Get', {'guest': guest(state='preparing', doing='waits for db (booting)')})
+        self.assertEqual(self.ok('status', 'web'), 'web: preparing: waits for db (booting)\n')
+        self.script('Guest.Get', {'guest': guest(state='backoff', cause='exit status 3', failures=2,
+                                                 nextStartAt='2026-01-01T00:00:00.5Z')})
+        self.assertEqual(self.ok('status', 'web'), 'web: backoff: exit status 3; starts again in 0s\n')
+        self.assertIn('failures     2', self.ok('show', 'web'))
 
     def test_plain_verbs(self):
         for word, method in (('kill', 'Kill'), ('pause', 'Pause'), ('resume', 'Resume'),
@@ -368,6 +407,11 @@ class Host(Case):
         self.assertIn('umld 9', self.ok('version'))
         self.script('Server.Shutdown', hang_up)
         self.assertIn('guests go on', self.ok('shutdown'))
+        done = self.run_ctl('shutdown', '--guests', '--budget', '2m')
+        self.assertEqual(done.returncode, 0)
+        self.assertIn('3 guests stopped', done.stdout)
+        self.assertIn('guest "web" had to be killed', done.stderr)
+        self.assertEqual(self.umld.params('io.umld.Server.Shutdown')[1], {'guests': 'stop', 'budgetMs': 120000})
         self.script('Guest.Get', lambda p, c: {'echo': p})
         self.assertEqual(self.ok('call', 'io.umld.Guest.Get', '{"name": "x"}'),
                          '{"echo":{"name":"x"}}\n')

@@ -14,7 +14,7 @@
 struct script {
     long slow, late;
     long silent, frozen, noready, nosocket, badreply, diemidreply;
-    long ignorecad, cadreboot, ignorehalt, hog, probebad, exec;
+    long ignorecad, cadreboot, ignorehalt, hog, probebad, exec, lateremount;
     long panic_ms, exit_code, exit_ms, reboot_ms, reboot_times;
     long flood, output, output_ms;
 };
@@ -44,7 +44,8 @@ struct guest {
     char socket_path[PATH_SIZE + 8]; /* <dir>/mconsole */
     int notify_fd, mconsole_fd, mconsole_poll, signal_fd;
     long boots; /* reboots in place so far */
-    bool stopped;
+    bool stopped, remounted;
+    long mounts_shown; /* since sysrq u */
     struct device devices[DEVICE_COUNT];
 };
 

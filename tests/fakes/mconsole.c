@@ -128,6 +128,7 @@ static void run_sysrq(struct request *r, const char *arg)
         break;
     case 'u':
         stream(r, "sysrq: Emergency Remount R/O\n");
+        guest.remounted = true;
         break;
     case 'b':
         stream(r, "sysrq: Resetting\n");
@@ -228,6 +229,15 @@ static void put_disks(struct text *t)
         }
 }
 
+/* Its root becomes read-only some time after it was told so: a work queue does it. */
+static void put_mounts(struct text *t)
+{
+    bool writable = !guest.remounted || guest.mounts_shown++ < guest.script.lateremount;
+
+    put_all(t, "/dev/root / ext4 ", writable ? "rw" : "ro", ",relatime 0 0\n", NULL);
+    put(t, "proc /proc proc rw,relatime 0 0\n");
+}
+
 static void proc_text(const char *path, struct text *t)
 {
     if (str_equal(path, "version")) {
@@ -240,6 +250,8 @@ static void proc_text(const char *path, struct text *t)
             put_all(t, *a, a[1] ? " " : "\n", NULL);
     } else if (str_equal(path, "diskstats")) {
         put_disks(t);
+    } else if (str_equal(path, "mounts")) {
+        put_mounts(t);
     } else if (str_equal(path, "1/exe")) { /* kernel threads have none */
         put(t, "\177ELF");
     } else if (str_equal(path, "kallsyms")) { /* the long one */

@@ -26,6 +26,7 @@ static const struct {
     FLAG(hog),
     FLAG(probebad),
     FLAG(exec),
+    FLAG(lateremount),
     FLAG(flood),
     FLAG(output),
     WORD("outputforever", output_ms, output_ms),

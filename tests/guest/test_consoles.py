@@ -150,7 +150,7 @@ class Consoles(unittest.TestCase):
         for number, part in enumerate(parts, 1):
             self.assertEqual(part.count("Linux version"), 1, f"boot {number}")
         self.assertRegex(parts[0], r"(?s)login: .*reboot: Restarting system\n")
-        self.assertRegex(parts[1], r"(?s)login: .*Emergency Sync complete\n")
+        self.assertRegex(parts[1], r"(?s)login: .*Emergency Remount complete\n")
         self.assertEqual(self.daemon.call("io.umld.Console.List", name="boots")["consoles"][0]["boots"], [1, 2, 3])
 
     def test_interrupt_is_typed_like_on_any_terminal(self):

@@ -67,8 +67,8 @@ const char *um_str_clean(const char *s, char *buf, size_t size) um_nonnull(1, 2)
 /* Everything but printable ASCII and line feeds becomes '?': for text from guests. */
 void um_str_make_plain(char *text, size_t len) um_nonnull(1);
 
-/* Bytes of the UTF-8 character at s (RFC 3629; len > 0 bytes are there), 0: not one. */
-size_t um_utf8_length(const char *s, size_t len) um_nonnull(1);
+/* Bytes of the UTF-8 character at text (RFC 3629; len > 0 bytes are there), 0: not one. */
+size_t um_utf8_length(const char *text, size_t len) um_nonnull(1);
 
 /*
  * The same for text that may be UTF-8: bytes that are not, and control characters of ASCII and of

@@ -90,6 +90,8 @@ void guest_definition_done(struct guest_definition *d)
     free(d->ready_pattern);
     um_strv_done(&d->cmdline);
     um_strv_done(&d->labels);
+    um_strv_done(&d->depends);
+    um_strv_done(&d->protect);
     *d = GUEST_DEFINITION_INIT;
 }
 
@@ -119,10 +121,11 @@ bool guest_definition_copy(const struct guest_definition *from, struct guest_def
     d.name = d.kernel = d.ready_pattern = NULL;
     d.devices = NULL;
     d.device_count = 0;
-    d.cmdline = d.labels = (struct um_strv){NULL, 0};
+    d.cmdline = d.labels = d.depends = d.protect = (struct um_strv){NULL, 0};
     if (copy_string(from->name, &d.name) && copy_string(from->kernel, &d.kernel) &&
         copy_string(from->ready_pattern, &d.ready_pattern) && copy_devices(from, &d) &&
-        um_strv_copy(&from->cmdline, &d.cmdline) && um_strv_copy(&from->labels, &d.labels)) {
+        um_strv_copy(&from->cmdline, &d.cmdline) && um_strv_copy(&from->labels, &d.labels) &&
+        um_strv_copy(&from->depends, &d.depends) && um_strv_copy(&from->protect, &d.protect)) {
         *ret = d;
         return true;
     }

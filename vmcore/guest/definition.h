@@ -28,6 +28,8 @@ struct guest_definition {
     size_t device_count;
     struct um_strv cmdline; /* raw kernel options, as they are */
     struct um_strv labels;  /* key=value */
+    struct um_strv depends; /* guests that must be ready before it starts */
+    struct um_strv protect; /* `stop=REASON`, `remove=REASON` */
     enum guest_restart restart;
     enum guest_ready ready;
     enum guest_hang hang;
@@ -67,14 +69,25 @@ bool guest_definition_set(struct guest_definition *d, struct device *device)
 /* Remove by name, a device or `limit:NAME`; false if there was none. */
 bool guest_definition_unset(struct guest_definition *d, const char *name) um_nonnull(1, 2);
 
+/* `db,dns`, replacing what was there; empty: none. False: no memory (unchanged). */
+bool guest_definition_set_depends(struct guest_definition *d, const char *names)
+    um_nonnull(1, 2) um_check;
+/* `stop=REASON`, replacing what was there; `stop=` or `stop`: lifted. False: no memory. */
+bool guest_definition_set_protect(struct guest_definition *d, const char *word)
+    um_nonnull(1, 2) um_check;
+/* Why it must not be stopped or removed; NULL: it may. Borrowed from d. */
+const char *guest_definition_protected(const struct guest_definition *d, const char *verb)
+    um_nonnull(1, 2);
+
 /*
  * Everything that can be judged without touching the host: name, memory range, channels usable
  * (managed, fd 0-2, null, none, pts; others UM_E_UNSUPPORTED saying so), two devices on one
  * writable file, share paths unique and absolute and outside /proc /dev /tmp and the run directory,
  * cmdline words without blanks or control characters and none that umld sets itself (umid= uml_dir=
  * con ssl mconsole= given as raw words are refused with the reason), regex compiles, total length
- * (kernel limit 4096). Appends one um_error per problem.
- * errors: array of max entries; *ret_count: how many were filled (0: valid).
+ * (kernel limit 4096), depends names no guest twice and not itself, protect has known keys. Appends
+ * one um_error per problem. errors: array of max entries; *ret_count: how many were filled (0:
+ * valid).
  */
 void guest_definition_check(const struct guest_definition *d, struct um_error *errors, size_t max,
                             size_t *ret_count) um_nonnull(1, 2, 4);

@@ -342,5 +342,6 @@ void guest_definition_check(const struct guest_definition *d, struct um_error *e
     check_devices(&p, d);
     check_cmdline(&p, d);
     check_ready(&p, d);
+    check_policies(&p, d);
     *ret_count = p.n;
 }

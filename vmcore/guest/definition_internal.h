@@ -26,4 +26,7 @@ bool path_within(const char *outer, const char *inner) um_nonnull(1, 2) um_check
 /* The word of the kernel command line that begins with prefix, or NULL; stops at `--`. */
 const char *cmdline_find(const struct guest_definition *d, const char *prefix) um_nonnull(1, 2);
 
+/* definition_policy.c: depends and protect. */
+void check_policies(struct problems *p, const struct guest_definition *d) um_nonnull(1, 2);
+
 #endif

@@ -32,39 +32,45 @@ static int64_t delay_of(unsigned n)
     return delay < POLICY_DELAY_MAX_MS ? delay : POLICY_DELAY_MAX_MS;
 }
 
-static void retry(struct policy_verdict *v, unsigned failures, int64_t delay)
+/* One more in a row, unless it lived long enough to begin a new row. */
+static unsigned count(const struct policy_end *e, unsigned before)
 {
-    *v = (struct policy_verdict){GUEST_R_RETRY, delay, failures, true};
+    if (e->uptime_ms >= POLICY_STABLE_MS)
+        return 1;
+    return before < 1000 ? before + 1 : before;
 }
 
-static void decide_clean(const struct policy_input *in, unsigned failures, struct policy_verdict *v)
+static void decide_failed(const struct policy_input *in, struct policy_verdict *v)
 {
-    if (in->restart != RESTART_ALWAYS)
-        *v = (struct policy_verdict){GUEST_R_DONE, 0, 0, false};
-    else /* never fails, but one that powers off at once must not spin */
-        retry(v, failures, delay_of(failures));
+    const struct policy_end *e = &in->end;
+    bool permanent =
+        (e->kind == POLICY_END_PREPARE || e->kind == POLICY_END_SPAWN) && !e->retryable;
+    bool tried_again = may_retry(in) && !permanent;
+
+    v->failures = count(e, in->failures);
+    v->ends = count(e, in->ends);
+    v->braked = tried_again && v->failures >= POLICY_FAILURES_MAX;
+    v->want_up = tried_again && !v->braked;
+    v->event = v->want_up ? GUEST_R_RETRY : GUEST_R_FAIL;
+    v->delay_ms = v->want_up ? delay_of(v->ends) : 0;
 }
 
 void policy_decide(const struct policy_input *in, struct policy_verdict *ret)
 {
-    const struct policy_end *e = &in->end;
-    unsigned before = e->uptime_ms >= POLICY_STABLE_MS ? 0 : in->failures;
-    unsigned failures = before < 1000 ? before + 1 : before;
-    bool permanent =
-        (e->kind == POLICY_END_PREPARE || e->kind == POLICY_END_SPAWN) && !e->retryable;
-
+    *ret = (struct policy_verdict){.event = GUEST_R_DONE};
     if (!in->want_up)
-        *ret = (struct policy_verdict){GUEST_R_DONE, 0, 0, false};
-    else if (in->start_asked)
-        retry(ret, 0, 0);
-    else if (e->kind == POLICY_END_CANCEL)
-        *ret = (struct policy_verdict){GUEST_R_DONE, 0, 0, false};
-    else if (policy_end_clean(e))
-        decide_clean(in, failures, ret);
-    else if (!may_retry(in) || permanent || failures >= POLICY_FAILURES_MAX)
-        *ret = (struct policy_verdict){GUEST_R_FAIL, 0, failures, false};
-    else
-        retry(ret, failures, delay_of(failures));
+        return;
+    if (in->start_asked) {
+        ret->event = GUEST_R_RETRY;
+        ret->want_up = true;
+    } else if (in->end.kind != POLICY_END_CANCEL && !policy_end_clean(&in->end)) {
+        decide_failed(in, ret);
+    } else if (in->end.kind != POLICY_END_CANCEL && in->restart == RESTART_ALWAYS) {
+        ret->event = GUEST_R_RETRY;
+        ret->want_up = true;
+        ret->ends = count(&in->end, in->ends);
+        ret->delay_ms = delay_of(ret->ends);
+    }
 }
 
 static const char *exit_cause(const struct policy_end *e, char *buf, size_t size)

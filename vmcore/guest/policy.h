@@ -35,14 +35,17 @@ struct policy_input {
     enum guest_restart restart;
     bool want_up;      /* desired state */
     bool start_asked;  /* GUEST_ACT_WANT_UP came after the stop: start again whatever the policy */
-    unsigned failures; /* consecutive failures stored before this end */
+    unsigned failures; /* failures in a row stored before this end */
+    unsigned ends;     /* ends in a row, good or bad, each soon after its start */
 };
 
 struct policy_verdict {
     enum guest_event event; /* GUEST_R_DONE, GUEST_R_RETRY or GUEST_R_FAIL */
     int64_t delay_ms;       /* with GUEST_R_RETRY; 0: at once */
     unsigned failures;      /* to be stored */
+    unsigned ends;          /* to be stored */
     bool want_up;           /* desired state to be stored */
+    bool braked; /* with GUEST_R_FAIL: it would have been tried again but for the count */
 };
 
 #define POLICY_DELAY_MIN_MS 1000
@@ -61,7 +64,9 @@ bool policy_end_clean(const struct policy_end *e) um_nonnull(1);
  * until POLICY_FAILURES_MAX, else R_FAIL. Errors of the definition or host that do not go away by
  * themselves are R_FAIL at once. A guest that was killed because it hung is a failure that is
  * retried with hang=restart and not with hang=kill, whatever restart says. Delays double from
- * POLICY_DELAY_MIN_MS to POLICY_DELAY_MAX_MS.
+ * POLICY_DELAY_MIN_MS to POLICY_DELAY_MAX_MS with each end that comes before POLICY_STABLE_MS. With
+ * restart=always a clean end is no failure: it ends a row of failures, but not a row of early ends,
+ * so that one that powers off as soon as it is up does not spin.
  */
 void policy_decide(const struct policy_input *in, struct policy_verdict *ret) um_nonnull(1, 2);
 

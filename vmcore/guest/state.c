@@ -40,6 +40,7 @@ static const char *const event_names[GUEST_EVENT_COUNT] = {
     [GUEST_U_PAUSE] = "U_PAUSE",
     [GUEST_U_RESUME] = "U_RESUME",
     [GUEST_U_REBOOT] = "U_REBOOT",
+    [GUEST_U_KEEP] = "U_KEEP",
     [GUEST_U_CLEAR] = "U_CLEAR",
     [GUEST_R_READY] = "R_READY",
     [GUEST_R_ERROR] = "R_ERROR",
@@ -91,6 +92,7 @@ static const char *const action_names[GUEST_ACTION_COUNT] = {
     [GUEST_ACT_FAILED] = "failed",
     [GUEST_ACT_WANT_UP] = "want_up",
     [GUEST_ACT_WANT_DOWN] = "want_down",
+    [GUEST_ACT_KEPT] = "kept",
     [GUEST_ACT_REATTACH] = "reattach",
     [GUEST_ACT_ATTACH] = "attach",
 };
@@ -169,6 +171,8 @@ static const struct guest_transition table[GUEST_STATE_COUNT][GUEST_EVENT_COUNT]
         [GUEST_U_START] = GO(STOPPING, WANT_UP),
         [GUEST_U_STOP] = GO(STOPPING, WANT_DOWN),
         [GUEST_U_KILL] = GO(KILLING, KILL),
+        /* Before anything but Ctrl-Alt-Del: what its init makes of that is its own affair. */
+        [GUEST_U_KEEP] = GO(RUNNING, KEPT),
         [GUEST_M_UP] = GO(STOPPING, HALT_NOW),
         [GUEST_M_READY] = GO(STOPPING, NONE),
         [GUEST_M_PANIC] = GO(KILLING, NOTE),

@@ -34,6 +34,7 @@ enum guest_event {
     GUEST_U_PAUSE,
     GUEST_U_RESUME,
     GUEST_U_REBOOT,
+    GUEST_U_KEEP, /* a stop is taken back: it may stay up */
     GUEST_U_CLEAR,
     /* R_: resources and policy */
     GUEST_R_READY,
@@ -93,6 +94,7 @@ enum guest_action {
     GUEST_ACT_FAILED,  /* announce failed with its cause */
     GUEST_ACT_WANT_UP, /* desired state up: start again after release */
     GUEST_ACT_WANT_DOWN,
+    GUEST_ACT_KEPT,     /* the stop was taken back */
     GUEST_ACT_REATTACH, /* connect to the monitor again */
     GUEST_ACT_ATTACH,   /* adopted: take over */
     GUEST_ACTION_COUNT

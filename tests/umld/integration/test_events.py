@@ -152,17 +152,10 @@ class Jobs(Case):
         self.call("Console.Send", name="web", data="notify READY=1\n")
         harness.until(lambda: not self.call("Job.List", active=True)["jobs"], what="the end of the job")
 
-    def test_unknown_jobs_and_jobs_that_cannot_be_cancelled(self):
+    def test_unknown_jobs(self):
         for text in ("4711", "x", "-1", "9" * 30):
             for method in ("Job.Get", "Job.Cancel", "Job.Wait"):
                 self.fails("NotFound", method, id=text)
-        self.set(stop_seconds=30)
-        self.boot("web", fake="ignorecad")
-        with self.daemon.client() as client:
-            client.send("Guest.Stop", {"name": "web"})
-            self.wait("web", "stopping")
-            job = self.call("Job.List", active=True)["jobs"][0]["id"]
-            self.assertIn("start it again", self.fails("Unsupported", "Job.Cancel", id=job).hint)
 
     def test_a_cancelled_start_stops_the_guest(self):
         self.create("web", fake="noready")

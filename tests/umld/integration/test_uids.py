@@ -36,7 +36,16 @@ def in_sandbox(main):
 
 class Uids(Case):
     daemon_options = ("--system", "--guest-uids", f"{FIRST}-{LAST}")
+    kernel = False
     owner = 0
+
+    def prepare(self):
+        self.daemon.copy_programs()
+        self.fake = shutil.copy(harness.FAKE, self.daemon.directory)
+
+    def setUp(self):
+        super().setUp()
+        self.register(self.fake, "fake")
 
     def give(self, path):
         os.chown(path, self.owner, self.owner)

@@ -120,9 +120,12 @@ START_TEST(five_failures_in_a_row_are_enough)
         ck_assert_int_eq(v.event, GUEST_R_RETRY);
         ck_assert_int_eq(v.delay_ms, delay);
         ck_assert_uint_eq(v.failures, i);
+        ck_assert(!v.braked);
         in.failures = v.failures;
+        in.ends = v.ends;
     }
     ck_assert_int_eq(decide(&in).event, GUEST_R_FAIL);
+    ck_assert(decide(&in).braked);
     ck_assert(!decide(&in).want_up);
 }
 END_TEST
@@ -131,10 +134,11 @@ START_TEST(a_long_life_forgets_earlier_failures)
 {
     struct policy_input in = input(RESTART_ON_FAILURE, EXITED(1));
 
-    in.failures = POLICY_FAILURES_MAX;
+    in.failures = in.ends = POLICY_FAILURES_MAX;
     in.end.uptime_ms = POLICY_STABLE_MS;
     ck_assert_int_eq(decide(&in).event, GUEST_R_RETRY);
     ck_assert_uint_eq(decide(&in).failures, 1);
+    ck_assert_int_eq(decide(&in).delay_ms, POLICY_DELAY_MIN_MS);
 }
 END_TEST
 
@@ -149,10 +153,39 @@ START_TEST(restart_always_backs_off_but_never_fails_on_clean_ends)
         ck_assert_int_eq(v.event, GUEST_R_RETRY);
         ck_assert_int_ge(v.delay_ms, last);
         ck_assert_int_le(v.delay_ms, POLICY_DELAY_MAX_MS);
+        ck_assert_uint_eq(v.failures, 0);
         last = v.delay_ms;
-        in.failures = v.failures;
+        in.ends = v.ends;
     }
     ck_assert_int_eq(last, POLICY_DELAY_MAX_MS);
+}
+END_TEST
+
+START_TEST(restart_always_has_the_brake_for_crashes_and_clean_ends_do_not_count_as_such)
+{
+    struct policy_input in = input(RESTART_ALWAYS, EXITED(0));
+
+    in.failures = POLICY_FAILURES_MAX - 1;
+    in.ends = 20;
+    ck_assert_uint_eq(decide(&in).failures, 0);
+    in.end.wait_status = SIGNALED(6);
+    in.failures = 0;
+    ck_assert_int_eq(decide(&in).event, GUEST_R_RETRY);
+    ck_assert_uint_eq(decide(&in).failures, 1);
+    ck_assert_int_eq(decide(&in).delay_ms, POLICY_DELAY_MAX_MS);
+    in.failures = POLICY_FAILURES_MAX - 1;
+    ck_assert_int_eq(decide(&in).event, GUEST_R_FAIL);
+    ck_assert(decide(&in).braked);
+}
+END_TEST
+
+START_TEST(a_failure_that_is_final_anyway_is_not_the_brakes)
+{
+    struct policy_input in = input(RESTART_NEVER, EXITED(1));
+
+    in.failures = POLICY_FAILURES_MAX;
+    ck_assert_int_eq(decide(&in).event, GUEST_R_FAIL);
+    ck_assert(!decide(&in).braked);
 }
 END_TEST
 
@@ -237,6 +270,8 @@ int main(void)
     tcase_add_test(t, five_failures_in_a_row_are_enough);
     tcase_add_test(t, a_long_life_forgets_earlier_failures);
     tcase_add_test(t, restart_always_backs_off_but_never_fails_on_clean_ends);
+    tcase_add_test(t, restart_always_has_the_brake_for_crashes_and_clean_ends_do_not_count_as_such);
+    tcase_add_test(t, a_failure_that_is_final_anyway_is_not_the_brakes);
     tcase_add_test(t, a_user_who_stopped_it_is_obeyed_and_one_who_started_it_again_too);
     tcase_add_test(t, errors_that_stay_are_not_retried);
     tcase_add_loop_test(t, causes_read_well, 0, UM_ARRAY_LEN(causes));
