@@ -15,21 +15,37 @@ static void fill_query(um_unused const struct cli *cli, const struct args *args,
     text_set(params, "device", args->count > 1 ? args->word[1] : NULL);
 }
 
-static void tell_query(struct cli *cli, const char *name, const json_t *reply)
+/* Of a guest that does not run all is stored, and nothing else. */
+static bool any_live(const json_t *values)
 {
     const json_t *v;
     size_t i;
 
-    json_array_foreach(json_object_get(reply, "values"), i, v)
+    json_array_foreach(values, i,
+                       v) if (strcmp(text_get(v, "where", ""), "stored") != 0) return true;
+    return false;
+}
+
+static void tell_query(struct cli *cli, const char *name, const json_t *reply)
+{
+    const json_t *values = json_object_get(reply, "values"), *v;
+    bool runs = any_live(values);
+    size_t i;
+
+    json_array_foreach(values, i, v)
     {
         const char *where = text_get(v, "where", "");
 
-        /* As it could be given back; `live` is what the running kernel alone has. */
+        /* As it could be given back, and how the running kernel differs. */
         printf("%s%s%s", cli->several ? name : "", cli->several ? ": " : "",
                text_get(v, "value", ""));
         if (strcmp(where, "differs") == 0)
-            printf("  (live: %s)", text_get(v, "live", ""));
-        puts(strcmp(where, "live") == 0 ? "  (live only)" : "");
+            printf("  (live: %s)", text_get(v, "live", "not there"));
+        else if (strcmp(where, "live") == 0)
+            fputs("  (live only)", stdout);
+        else if (runs && strcmp(where, "stored") == 0)
+            fputs("  (stored only)", stdout);
+        puts("");
     }
 }
 

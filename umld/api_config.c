@@ -83,7 +83,7 @@ static json_t *row_json(const struct row *r)
     const char *where = !live ? "stored" : !stored ? "live" : "both";
     json_t *json;
 
-    if (live && stored && strcmp(r->live, r->stored) != 0)
+    if (stored && r->known && (live ? strcmp(r->live, r->stored) != 0 : r->now[0] != '\0'))
         where = "differs";
     json = json_pack("{s:s,s:s,s:s}", "device", r->name, "value", stored ? r->stored : r->live,
                      "where", where);

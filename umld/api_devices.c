@@ -20,7 +20,23 @@ struct change {
     bool stored, detach;
 };
 
-static size_t apply_changes(struct umld *umld, struct guest_definition *def,
+/*
+ * What a file was is known from the time before the guest had it. While it has it, the same file
+ * defined once more is not looked at again.
+ */
+static bool keep_origins(const struct guest *g, struct guest_definition *def)
+{
+    return !g->live || (guest_definition_keep_origins(def, &g->live->now) &&
+                        guest_definition_keep_origins(def, &g->live->boot));
+}
+
+/* Its kernel may have what is not stored, when something could not be put back. */
+static bool is_live(const struct guest *g, const char *name)
+{
+    return g->live && guest_definition_find(&g->live->now, name);
+}
+
+static size_t apply_changes(const struct guest *g, struct guest_definition *def,
                             const struct change *c, struct um_error *errors)
 {
     const json_t *item;
@@ -28,16 +44,18 @@ static size_t apply_changes(struct umld *umld, struct guest_definition *def,
 
     json_array_foreach(c->unset, i,
                        item) if (!guest_definition_unset(def, json_string_value(item)) &&
-                                 count < PROBLEMS_MAX)
+                                 !is_live(g, json_string_value(item)) && count < PROBLEMS_MAX)
         um_fail(&errors[count++], UM_E_NOT_FOUND, "definition", json_string_value(item),
                 "there is no device \"%s\" to remove", json_string_value(item));
     json_array_foreach(c->set, i, item) if (count < PROBLEMS_MAX &&
                                             guest_definition_apply(def, json_string_value(item),
                                                                    c->cwd, &errors[count])) count++;
+    if (!count && !keep_origins(g, def))
+        um_fail(&errors[count++], UM_E_NO_RESOURCES, "definition", NULL, "out of memory");
     if (!count)
         guest_definition_check(def, errors, PROBLEMS_MAX, &count);
     if (!count)
-        guest_definition_check_around(umld, def, errors, PROBLEMS_MAX, &count);
+        guest_definition_check_around(g->umld, def, errors, PROBLEMS_MAX, &count);
     return count;
 }
 
@@ -114,6 +132,10 @@ static bool names_of(const struct guest *g, const struct change *c,
                 !um_strv_contains(ret, name) && !um_strv_add(ret, name))
                 return false;
         }
+    json_array_foreach(c->unset, i,
+                       item) if (is_live(g, json_string_value(item)) &&
+                                 !um_strv_contains(ret, json_string_value(item)) &&
+                                 !um_strv_add(ret, json_string_value(item))) return false;
     return true;
 }
 
@@ -128,7 +150,7 @@ static bool make_plan(struct guest *g, const struct change *c, const struct gues
     for (size_t i = 0; ok && i < ret->count; i++) {
         struct live_item *it = &ret->items[i];
 
-        if (c->stored && it->how == LIVE_NOW) {
+        if (c->stored && it->how != LIVE_NONE) {
             it->how = LIVE_NEXT_START;
             snprintf(it->note, sizeof(it->note), "as asked for");
         } else if (!guest_state_info(g->state)->has_process) {
@@ -201,6 +223,22 @@ static enum um_code disks_free(const struct guest *g, const struct guest_definit
     return guest_disks_free(&would, g, err);
 }
 
+/* It is wanted now, cannot be had now, and is not stored for later without being asked to. */
+static bool possible(const struct guest *g, const struct live_plan *p, struct um_error *err)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        const struct live_item *it = &p->items[i];
+
+        if (it->how != LIVE_REFUSED)
+            continue;
+        um_fail(err, UM_E_UNSUPPORTED, NULL, it->name, "%s", it->note);
+        um_hint(err, "to have it at its next start: umlctl config %s %s --stored", g->def.name,
+                it->fresh.device.text);
+        return false;
+    }
+    return true;
+}
+
 static void carry_out(struct guest *g, struct api_call *call, const struct change *c,
                       struct guest_definition *def)
 {
@@ -210,7 +248,8 @@ static void carry_out(struct guest *g, struct api_call *call, const struct chang
     struct um_error err;
 
     um_fail(&err, UM_E_NO_RESOURCES, NULL, NULL, "out of memory");
-    ok = plan && guest_definition_note_origins(def) && make_plan(g, c, def, plan);
+    ok = plan && guest_definition_note_origins(def) && make_plan(g, c, def, plan) &&
+         possible(g, plan, &err);
     live = ok && live_plan_any(plan);
     ok = ok && (!live || !disks_free(g, def, &err));
     if (ok && api_call_dry(call)) {
@@ -251,7 +290,7 @@ static void change(struct umld *umld, struct api_call *call, const json_t *param
         refuse(call, g, &errors[0]);
         return;
     }
-    count = apply_changes(umld, &def, c, errors);
+    count = apply_changes(g, &def, c, errors);
     if (count)
         guest_definition_refuse(call, g->def.name, errors, count);
     else

@@ -1,129 +1,35 @@
 /*
- * The note in the run directory, one line each:
- *
- *   boot WORD          the kernel is executed with it, at each reboot in place again
- *   now PID WORD       it has it; PID: of the process that keeps the file, or 0
- *   wish NAME PID WORD it is being changed to this; no WORD: removed
- *
- * A wish is written before the kernel is told, and goes after the definition is committed. So a
- * wish that a new daemon finds is asked about: what took is stored, anything else is put back.
+ * The life of the lists: from the start of a kernel to its end, over reboots in place and deaths of
+ * the daemon. What a new daemon finds half done is settled before anything else is.
  */
 #include "umld/guest_live.h"
 #include "umld/events.h"
-#include "vmcore/base/fd.h"
 #include "vmcore/base/log.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-enum { NOTE_MAX = 256 * 1024 };
-
-static const char *note_path(const struct guest *g, char buf[GUEST_PATH_SIZE + 16])
-{
-    char dir[GUEST_PATH_SIZE];
-
-    snprintf(buf, GUEST_PATH_SIZE + 16, "%s/devices", guest_path(g, GUEST_PATH_DIR, dir));
-    return buf;
-}
-
-/* ---- writing ---- */
-
-static int hold_of(const struct guest_live *l, const struct device *v)
-{
-    return v->kind == DEVICE_UBD && v->index >= 0 ? l->hold[v->index] : 0;
-}
-
-/* Kernels do not outlive the host's life: nothing needs to reach a disk. */
-static bool replace(const char *path, const struct um_buf *b)
-{
-    char fresh[GUEST_PATH_SIZE + 24];
-    um_autofd fd = -1;
-
-    snprintf(fresh, sizeof(fresh), "%s.new", path);
-    fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    return fd >= 0 && (b->len == 0 || um_fd_write_all(fd, b->data, b->len)) &&
-           rename(fresh, path) == 0;
-}
-
-bool guest_live_save(struct guest *g)
-{
-    const struct guest_live *l = g->live;
-    char path[GUEST_PATH_SIZE + 16], number[16];
-    struct um_buf b = UM_BUF_INIT;
-    bool ok;
-
-    for (size_t i = 0; i < l->boot.device_count; i++) {
-        um_buf_puts(&b, "boot ");
-        um_buf_puts(&b, l->boot.devices[i].text);
-        um_buf_puts(&b, "\n");
-    }
-    for (size_t i = 0; i < l->now.device_count; i++) {
-        snprintf(number, sizeof(number), "now %d ", hold_of(l, &l->now.devices[i]));
-        um_buf_puts(&b, number);
-        um_buf_puts(&b, l->now.devices[i].text);
-        um_buf_puts(&b, "\n");
-    }
-    for (size_t i = 0; i < l->wishes.n; i++) {
-        um_buf_puts(&b, "wish ");
-        um_buf_puts(&b, l->wishes.v[i]);
-        um_buf_puts(&b, "\n");
-    }
-    ok = !b.failed && replace(note_path(g, path), &b);
-    if (!ok)
-        um_log(UM_LOG_ERROR, "guest %s: its devices cannot be noted: %s", g->def.name,
-               b.failed ? "out of memory" : strerror(errno));
-    um_buf_done(&b);
-    return ok;
-}
-
-bool guest_live_wish(struct guest *g, const struct live_plan *p)
-{
-    struct guest_live *l = g->live;
-
-    um_strv_done(&l->wishes);
-    for (size_t i = 0; i < p->count; i++) {
-        const struct live_item *it = &p->items[i];
-
-        if (it->how == LIVE_NOW && !um_strv_addf(&l->wishes, "%s %d %s", it->name, it->fresh.hold,
-                                                 it->fresh.there ? it->fresh.device.text : ""))
-            return false;
-    }
-    return guest_live_save(g);
-}
 
 static void forget_wishes(struct guest *g)
 {
     g->live->done = false;
-    um_strv_done(&g->live->wishes);
+    guest_live_unwish(g->live);
     if (!guest_live_save(g))
         g->live->done = true; /* tried again next time */
 }
 
 bool guest_live_set(struct guest *g, const char *name, const struct live_side *side)
 {
-    struct guest_live *l = g->live;
+    struct guest_definition *now = &g->live->now;
     struct device copy;
 
-    if (!side->there) {
-        const struct device *v = guest_definition_find(&l->now, name);
-
-        if (v && v->kind == DEVICE_UBD)
-            l->hold[v->index] = 0;
-        return !v || guest_definition_unset(&l->now, name);
-    }
+    if (!side->there)
+        return !guest_definition_find(now, name) || guest_definition_unset(now, name);
     if (!device_copy(&side->device, &copy))
         return false;
-    if (!guest_definition_set(&l->now, &copy)) {
-        device_done(&copy);
-        return false;
-    }
-    if (side->device.kind == DEVICE_UBD)
-        l->hold[side->device.index] = side->hold;
-    return true;
+    if (guest_definition_set(now, &copy))
+        return true;
+    device_done(&copy);
+    return false;
 }
 
 /* ---- beginning and end ---- */
@@ -139,76 +45,41 @@ void guest_live_begin(struct guest *g)
         guest_live_end(g); /* it starts all the same; nothing can be changed while it runs */
 }
 
-void guest_live_end(struct guest *g)
-{
-    struct guest_live *l = g->live;
-
-    if (!l)
-        return;
-    live_job_end(g);
-    for (size_t i = 0; i < l->queued; i++)
-        json_decref(l->queue[i].params);
-    guest_definition_done(&l->boot);
-    guest_definition_done(&l->now);
-    um_strv_done(&l->wishes);
-    free(l);
-    g->live = NULL;
-}
-
-static bool take_word(struct guest_definition *d, const char *word, struct device *ret)
+static void refuse_waiting(struct guest *g)
 {
     struct um_error err;
-    struct device v;
+    char object[96];
 
-    if (device_parse(word, NULL, &v, &err))
-        return false;
-    if (ret)
-        *ret = v;
-    if (guest_definition_set(d, &v))
-        return true;
-    device_done(&v);
-    return false;
+    um_fail(&err, UM_E_NOT_RUNNING, guest_object(g, object, sizeof(object)), NULL,
+            "it ended before the change was begun");
+    for (size_t i = 0; i < g->live->queued; i++) {
+        struct api_call *call = api_call_find(g->umld->server, g->live->queue[i].call);
+
+        if (call)
+            api_reply_error(call, &err);
+        json_decref(g->live->queue[i].params);
+    }
+    g->live->queued = 0;
 }
 
-static bool take_line(struct guest_live *l, const char *line)
+void guest_live_end(struct guest *g)
 {
-    struct device v;
-    int pid = 0, at = 0;
-
-    if (um_str_starts(line, "boot "))
-        return take_word(&l->boot, line + strlen("boot "), NULL);
-    if (um_str_starts(line, "wish "))
-        return um_strv_add(&l->wishes, line + strlen("wish "));
-    if (sscanf(line, "now %d %n", &pid, &at) != 1 || !at || !take_word(&l->now, line + at, &v))
-        return false;
-    if (v.kind == DEVICE_UBD && v.index >= 0) /* the number outlives its struct */
-        l->hold[v.index] = pid;
-    return true;
+    if (!g->live)
+        return;
+    live_job_end(g);
+    refuse_waiting(g);
+    guest_live_free(g->live);
+    g->live = NULL;
 }
 
 void guest_live_load(struct guest *g)
 {
-    char path[GUEST_PATH_SIZE + 16], *text, *save = NULL;
-    bool ok = true;
-
     guest_live_end(g);
-    if (um_file_read(note_path(g, path), NOTE_MAX, &text, NULL, NULL))
+    guest_live_read(g);
+    if (!g->live)
         return;
-    g->live = calloc(1, sizeof(*g->live));
-    if (g->live) {
-        g->live->boot = g->live->now = GUEST_DEFINITION_INIT;
-        for (char *line = strtok_r(text, "\n", &save); line && ok;
-             line = strtok_r(NULL, "\n", &save))
-            ok = take_line(g->live, line);
-        g->live->settle = g->live->wishes.n > 0;
-        if (!ok) {
-            um_log(UM_LOG_ERROR, "guest %s: %s cannot be understood", g->def.name, path);
-            guest_live_end(g);
-        }
-    }
-    free(text);
-    if (g->live)
-        guest_effect(g, EFFECT_DEVICES);
+    g->live->settle = g->live->wish_count > 0;
+    guest_effect(g, EFFECT_DEVICES);
 }
 
 /* ---- after a reboot in place, and after a daemon's death ---- */
@@ -278,47 +149,22 @@ static void renewed(um_unused struct umld *umld, struct guest *g, um_unused stru
     guest_effect(g, EFFECT_DEVICES);
 }
 
-static bool take_wish(const char *wish, struct guest_definition *to, int hold[DEVICE_UBD_MAX])
-{
-    struct device v;
-    char name[32];
-    int pid = 0, at = 0;
-
-    if (sscanf(wish, "%31s %d %n", name, &pid, &at) != 2 || !at)
-        return false;
-    if (!wish[at]) {
-        if (guest_definition_find(to, name))
-            return guest_definition_unset(to, name);
-        return true;
-    }
-    if (!take_word(to, wish + at, &v))
-        return false;
-    if (v.kind == DEVICE_UBD && v.index >= 0)
-        hold[v.index] = pid;
-    return true;
-}
-
 /* From now to the wishes: the run looks first which of the two it is. */
 static bool settle_plan(struct guest *g, struct live_plan *plan)
 {
     struct guest_definition to;
-    int hold[DEVICE_UBD_MAX];
     bool ok = guest_definition_copy(&g->live->now, &to);
 
-    memcpy(hold, g->live->hold, sizeof(hold));
-    for (size_t i = 0; ok && i < g->live->wishes.n; i++)
-        ok = take_wish(g->live->wishes.v[i], &to, hold);
-    ok = ok && live_plan_make(g, &g->live->now, &to, NULL, plan);
-    for (size_t i = 0; ok && i < plan->count; i++) {
-        struct live_item *it = &plan->items[i];
-        char path[64];
+    for (size_t i = 0; ok && i < g->live->wish_count; i++) {
+        const struct live_wish *w = &g->live->wishes[i];
+        struct device copy;
 
-        if (it->kind != DEVICE_UBD || !it->fresh.there || !it->fresh.needs_hold || !hold[it->index])
-            continue;
-        it->fresh.hold = hold[it->index];
-        snprintf(path, sizeof(path), MON_HOLD_PATH, it->fresh.hold);
-        live_side_held(&it->fresh, path);
+        if (w->there)
+            ok = device_copy(&w->device, &copy) && guest_definition_set(&to, &copy);
+        else if (guest_definition_find(&to, w->name))
+            ok = guest_definition_unset(&to, w->name);
     }
+    ok = ok && live_plan_make(g, &g->live->now, &to, NULL, plan);
     guest_definition_done(&to);
     return ok;
 }
@@ -382,6 +228,8 @@ void guest_live_look(struct guest *g)
         return;
     if (g->live->done)
         forget_wishes(g);
+    if (!g->live->wish_count)
+        live_files_tidy(g);
     if (g->state == GUEST_RUNNING && g->kernel_up) {
         if (g->live->settle)
             begin(g, true);

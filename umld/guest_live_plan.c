@@ -2,10 +2,8 @@
  * What a change of devices comes to: for each the word its kernel is told, the answer that proves
  * it, and the reason where it has to wait for the next start.
  *
- * Disks: what the sandbox shows under its own path is what the guest was started with. Any other
- * file is opened by umld, kept open in the sandbox, and named by that link. The link can be opened
- * for writing by whoever may write the file, so a read-only disk qualifies only if the guest's user
- * may not. A COW file does not: it names its backing file by a path that is not in the sandbox.
+ * Disks: their files come into the sandbox at their own paths (guest_live_files.c). Consoles: their
+ * terminals are descriptors that the kernel inherits at its start, so it has those or none.
  */
 #include "umld/guest_live.h"
 #include "vmcore/base/kv.h"
@@ -16,11 +14,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static const char *const how_names[LIVE_HOW_COUNT] = {
     [LIVE_NOW] = "live",
     [LIVE_NEXT_START] = "nextStart",
+    [LIVE_REFUSED] = "refused",
     [LIVE_NONE] = "none",
 };
 
@@ -84,7 +82,7 @@ static int console_fd(struct guest *g, const struct device *v, const char *name)
     return fd;
 }
 
-/* False: its channel is opened at a start only. */
+/* False: it needs a terminal, and the kernel has none for it. */
 static bool line_side(struct guest *g, const char *name, struct live_side *s)
 {
     const struct device *v = &s->device;
@@ -94,7 +92,7 @@ static bool line_side(struct guest *g, const char *name, struct live_side *s)
     if (v->line.in.type != CHANNEL_MANAGED && v->line.in.type != CHANNEL_PTS) {
         snprintf(s->spec, sizeof(s->spec), "%s=%s", name, value);
         snprintf(s->shown, sizeof(s->shown), "%.*s", (int)strcspn(value, ","), value);
-        return v->line.in.type != CHANNEL_TTY;
+        return true;
     }
     fd = v->line.pair ? -1 : console_fd(g, v, name);
     if (fd == 0)
@@ -119,61 +117,36 @@ static void line_default(const struct guest_definition *d, const char *name, str
     s->shown[strcspn(s->shown, ",")] = '\0';
 }
 
+/*
+ * uml(kernel): a line is put on a terminal by the number of a descriptor of the kernel's process
+ * (`fd:N`), and no descriptor can be handed to a process that does not receive it.
+ */
+static void no_terminal(struct live_item *it)
+{
+    later(it,
+          "its kernel has terminals as descriptors only, and those it was started with: none is "
+          "left for %s",
+          it->name);
+    it->how = LIVE_REFUSED;
+}
+
 static void plan_line(struct guest *g, struct live_item *it)
 {
     if (it->index < 0) {
         later(it, "what all lines have is read at the start: name one");
         return;
     }
-    if (!it->fresh.there)
-        line_default(&g->live->boot, it->name, &it->fresh);
-    else if (!line_side(g, it->name, &it->fresh))
-        later(it, "umlmon opens its terminal at the start");
     if (!it->old.there)
         line_default(&g->live->boot, it->name, &it->old);
-    else if (!line_side(g, it->name, &it->old))
+    if (!it->fresh.there)
+        line_default(&g->live->boot, it->name, &it->fresh);
+    if (it->fresh.there && !line_side(g, it->name, &it->fresh))
+        no_terminal(it);
+    else if (it->old.there && !line_side(g, it->name, &it->old))
         later(it, "what it has now could not be put back");
 }
 
 /* ---- disks ---- */
-
-/* In the sandbox under its own path, as one of the disks of the start? */
-static bool visible(const struct guest *g, const struct device *v)
-{
-    const struct guest_definition *boot = &g->live->boot;
-
-    for (size_t i = 0; i < boot->device_count; i++) {
-        const struct device *b = &boot->devices[i];
-
-        if (b->kind == DEVICE_UBD && strcmp(strchr(b->text, '='), strchr(v->text, '=')) == 0 &&
-            ((b->ubd.flags ^ v->ubd.flags) & UBD_READ_ONLY) == 0)
-            return true;
-    }
-    return !g->def.sandbox;
-}
-
-void live_side_held(struct live_side *s, const char *path)
-{
-    char name[32], rest[32];
-    const char *comma = strchr(s->device.text, ',');
-
-    snprintf(name, sizeof(name), "%.*s", (int)strcspn(s->spec, "="), s->spec);
-    snprintf(rest, sizeof(rest), "%s", comma ? comma : "");
-    snprintf(s->spec, sizeof(s->spec), "%s=%s%s", name, path, rest);
-    snprintf(s->shown, sizeof(s->shown), "%s", path);
-}
-
-static void hold_side(struct live_side *s, const char *name)
-{
-    char path[64];
-
-    snprintf(s->spec, sizeof(s->spec), "%s=", name);
-    s->needs_hold = true;
-    if (!s->hold)
-        return;
-    snprintf(path, sizeof(path), MON_HOLD_PATH, s->hold);
-    live_side_held(s, path);
-}
 
 /* NULL: it can be given to a running kernel. */
 static const char *why_not(const struct guest *g, const struct device *v,
@@ -181,36 +154,24 @@ static const char *why_not(const struct guest *g, const struct device *v,
 {
     if (!disk->known)
         return "its file cannot be read";
-    if (disk->cow || v->ubd.backing)
-        return "a COW file names its backing file by a path, and the sandbox of a running guest "
-               "has no new ones";
-    if (disk->block)
-        return "block devices of the host get into the sandbox at the start";
-    if (g->uid)
-        return "files are opened to the guest's own user at the start";
-    if (v->ubd.flags & UBD_READ_ONLY && access(v->ubd.file, W_OK) == 0)
-        return "the guest's user may write the file, and only the sandbox of a start can keep it "
-               "read-only (or: chmod a-w it)";
-    return strchr(v->text, ',') && strlen(strchr(v->text, ',')) >= 32 ? "its serial is long" : NULL;
+    if (disk->cow && !v->ubd.backing)
+        return "only files that are named are brought to a running guest, and its backing file is "
+               "not (or: ubdN=COW,BACKING)";
+    return live_files_why_not(g, v);
 }
 
 static const char *disk_side(const struct guest *g, const struct launch_disk *disk,
                              struct live_side *s)
 {
-    const struct device *v = &s->device;
-    const char *why;
     char name[32];
+    int n = snprintf(s->spec, sizeof(s->spec), "%s%s",
+                     launch_disk_name(&s->device, disk, name, sizeof(name)),
+                     strchr(s->device.text, '='));
 
-    launch_disk_name(v, disk, name, sizeof(name));
-    if (!s->hold && visible(g, v)) {
-        snprintf(s->spec, sizeof(s->spec), "%s%s", name, strchr(v->text, '='));
-        snprintf(s->shown, sizeof(s->shown), "%s", v->ubd.file);
-        return NULL;
-    }
-    why = why_not(g, v, disk);
-    if (!why)
-        hold_side(s, name);
-    return why;
+    snprintf(s->shown, sizeof(s->shown), "%s", s->device.ubd.file);
+    if (n >= (int)sizeof(s->spec))
+        return "its paths are too long for one command of mconsole";
+    return why_not(g, &s->device, disk);
 }
 
 static bool plan_disk(struct guest *g, const struct guest_definition *from,
@@ -235,6 +196,9 @@ static bool plan_disk(struct guest *g, const struct guest_definition *from,
         later(it, "what it has now could not be put back: %s", why_old);
     else if (!it->old.there && it->index == 0)
         later(it, "every kernel has the name root_fs for ubd0 until it is started with another");
+    else if (it->old.there && it->fresh.there && strcmp(it->old.shown, it->fresh.shown) == 0)
+        later(it, "the kernel names both alike, so it could not be checked (or: detach it, then "
+                  "add it)");
     launch_disks_done(&old);
     launch_disks_done(&fresh);
     return true;
@@ -281,11 +245,9 @@ static bool plan_one(struct guest *g, const struct guest_definition *from,
         plan_memory(g, from, to, it);
     else if (it->kind == DEVICE_CON || it->kind == DEVICE_SSL)
         plan_line(g, it);
-    else if (it->kind == DEVICE_UBD) {
-        it->old.hold = from == &g->live->now ? g->live->hold[it->index] : 0;
-        it->fresh.hold = to == &g->live->now ? g->live->hold[it->index] : 0;
+    else if (it->kind == DEVICE_UBD)
         return plan_disk(g, from, to, it);
-    } else
+    else
         later(it, "the sandbox and the kernel's command line are made at the start");
     return true;
 }

@@ -46,13 +46,11 @@ static void finish(struct live_job *job)
     job_free(job);
 }
 
-/* What the item is now is noted; what it was held open for is let go. */
-static void item_took(struct guest *g, const struct live_item *it)
+/* What the kernel has, in `now`. */
+static void note_side(struct guest *g, const struct live_item *it, const struct live_side *side)
 {
-    if (!guest_live_set(g, it->name, &it->fresh))
+    if (!guest_live_set(g, it->name, side))
         um_log(UM_LOG_ERROR, "guest %s: %s: out of memory", g->def.name, it->name);
-    if (it->old.hold != it->fresh.hold)
-        live_drop_hold(g, it->old.hold);
 }
 
 static void all_took(struct live_job *job)
@@ -63,8 +61,13 @@ static void all_took(struct live_job *job)
         failpoint_guest("device-took", g);
     for (size_t i = 0; g && g->live && i < job->plan->count; i++)
         if (job->plan->items[i].how == LIVE_NOW)
-            item_took(g, &job->plan->items[i]);
+            note_side(g, &job->plan->items[i], &job->plan->items[i].fresh);
     finish(job);
+}
+
+static bool has_to_be_done(const struct live_job *job, const struct live_item *it)
+{
+    return it->how == LIVE_NOW && (!job->undoing || it->touched);
 }
 
 /* On to the next item, which while undoing is the one before. */
@@ -83,17 +86,17 @@ static void next_item(struct live_job *job)
             all_took(job);
             return;
         }
-    } while (p->items[job->at].how != LIVE_NOW);
+    } while (!has_to_be_done(job, &p->items[job->at]));
     if (job->undoing)
         swap_sides(&p->items[job->at]);
     go_on(job);
 }
 
-static void tell_failed(struct live_job *job, struct guest *g, struct live_item *it)
+static void tell_failed(struct live_job *job, struct guest *g, const struct live_item *it)
 {
     events_emit(job->umld, "guest.device", g->def.name, "device", it->name, "action", "failed",
-                "text", job->err.message, NULL);
-    um_log(UM_LOG_WARNING, "guest %s: %s: %s", g->def.name, it->name, job->err.message);
+                "text", job->why.message, NULL);
+    um_log(UM_LOG_WARNING, "guest %s: %s: %s", g->def.name, it->name, job->why.message);
 }
 
 static void item_failed(struct live_job *job)
@@ -108,85 +111,86 @@ static void item_failed(struct live_job *job)
     tell_failed(job, g, it);
     if (job->flags & LIVE_SINGLY) { /* it stays what it was before */
         swap_sides(it);
-        job->err.code = UM_OK;
         next_item(job);
-    } else if (job->undoing) {
-        next_item(job);
-    } else {
-        job->undoing = true;
-        swap_sides(it);
-        job->step = 0;
-        go_on(job);
+        return;
     }
-}
-
-static void undo_done(struct live_job *job)
-{
-    struct guest *g = guest_by_id(job->umld, job->guest);
-    struct live_item *it = &job->plan->items[job->at];
-
-    if (g && it->old.hold != it->fresh.hold)
-        live_drop_hold(g, it->old.hold);
+    job->err = job->why;
+    job->undoing = true;
+    job->at++; /* beginning with this one, if anything was done to it */
     next_item(job);
 }
 
-/* Keeps the first error: what follows from it while undoing is logged only. */
-static void step_failed(struct live_job *job, const struct um_error *first)
+/* What its kernel still has, though it should not: what is asked of it next goes by that. */
+static bool still_there(const struct live_job *job, const struct live_item *it)
 {
-    if (job->undoing) {
-        struct guest *g = guest_by_id(job->umld, job->guest);
+    return it->kind == DEVICE_MEM ? it->took
+                                  : it->kind == DEVICE_UBD && job->step == LIVE_STEP_REMOVE;
+}
 
-        if (g)
-            tell_failed(job, g, &job->plan->items[job->at]);
-        job->err = *first;
-        if (job->err.code == UM_E_UNRESPONSIVE)
-            finish(job);
-        else
-            next_item(job);
-        return;
+/*
+ * It could not be put back, so the user has to know both: what went wrong first, and what is left
+ * behind by it.
+ */
+static void undo_failed(struct live_job *job)
+{
+    struct guest *g = guest_by_id(job->umld, job->guest);
+    const struct live_item *it = &job->plan->items[job->at];
+    size_t len = strlen(job->err.message);
+
+    snprintf(job->err.message + len, sizeof(job->err.message) - len,
+             "; and %s could not be put back: %.240s", it->name, job->why.message);
+    if (g) {
+        tell_failed(job, g, it);
+        um_hint(&job->err, "what its kernel has now: umlctl config %s", g->def.name);
     }
-    item_failed(job);
+    if (g && g->live && still_there(job, it))
+        note_side(g, it, &it->old);
+    if (job->why.code == UM_E_UNRESPONSIVE)
+        finish(job);
+    else
+        next_item(job);
+}
+
+static void step_failed(struct live_job *job)
+{
+    if (job->undoing)
+        undo_failed(job);
+    else
+        item_failed(job);
 }
 
 static void go_on(struct live_job *job)
 {
     struct live_item *it = &job->plan->items[job->at];
     struct guest *g = guest_by_id(job->umld, job->guest);
-    struct um_error first = job->err;
 
     while (job->step < live_step_count && !live_steps[job->step].wanted(job, it))
         job->step++;
     if (job->step == live_step_count) {
-        if (job->undoing)
-            undo_done(job);
-        else
-            next_item(job);
+        it->took = !job->undoing;
+        next_item(job);
         return;
     }
-    if (!job->undoing)
-        job->err.code = UM_OK;
+    job->why.code = UM_OK;
     um_timer_arm(job->timer, 2 * LIVE_STEP_MS * UM_MS_NS);
     if (g && live_steps[job->step].ask(job, g, it))
         return;
-    if (!job->err.code || job->undoing)
-        live_fail(job, UM_E_BUSY, "its kernel or monitor cannot be asked");
-    step_failed(job, &first);
+    if (!job->why.code)
+        live_fail(job, UM_E_BUSY, "its kernel cannot be asked");
+    step_failed(job);
 }
 
-void live_answered(struct live_job *job, const struct live_answer *a)
+/* Whether it was done nobody knows. */
+static void no_answer(struct live_job *job, struct live_item *it)
 {
-    struct live_item *it = &job->plan->items[job->at];
-    struct um_error first = job->err;
-    enum live_verdict verdict;
+    it->touched = it->touched || live_steps[job->step].changes;
+}
 
-    job->ticket = 0;
-    if (a->code && !(a->code == UM_E_GUEST_ERROR && a->status))
-        verdict = live_fail(job, a->code, "%s",
-                            a->code == UM_E_UNRESPONSIVE ? "its kernel does not answer" : a->text);
-    else
-        verdict = live_steps[job->step].judge(job, it, a);
+static void judge(struct live_job *job, struct live_item *it, enum live_verdict verdict)
+{
     switch (verdict) {
     case STEP_DONE:
+        it->touched = it->touched || live_steps[job->step].changes;
         job->step++;
         go_on(job);
         break;
@@ -200,28 +204,44 @@ void live_answered(struct live_job *job, const struct live_answer *a)
     case STEP_TURN:
         swap_sides(it);
         it->turned = true;
-        job->step = LIVE_AFTER_LOOK;
+        job->step++;
         go_on(job);
         break;
     case STEP_FAILED:
-        step_failed(job, &first);
+        step_failed(job);
         break;
     }
+}
+
+void live_answered(struct live_job *job, const struct live_answer *a)
+{
+    struct live_item *it = &job->plan->items[job->at];
+    enum live_verdict verdict;
+
+    job->ticket = 0;
+    if (a->code && !(a->code == UM_E_GUEST_ERROR && a->status)) {
+        no_answer(job, it);
+        verdict = live_fail(job, a->code, "%s",
+                            a->code == UM_E_UNRESPONSIVE ? "its kernel does not answer" : a->text);
+    } else {
+        verdict = live_steps[job->step].judge(job, it, a);
+    }
+    judge(job, it, verdict);
 }
 
 /* Either the time to ask once more, or an answer that did not come. */
 static void on_timer(void *arg)
 {
     struct live_job *job = arg;
-    struct um_error first = job->err;
 
     if (!job->ticket) {
         go_on(job);
         return;
     }
     job->ticket = 0;
-    live_fail(job, UM_E_UNRESPONSIVE, "neither its kernel nor its monitor answers");
-    step_failed(job, &first);
+    no_answer(job, &job->plan->items[job->at]);
+    live_fail(job, UM_E_UNRESPONSIVE, "its kernel does not answer");
+    step_failed(job);
 }
 
 enum um_code live_run(struct guest *g, struct live_plan *plan, unsigned flags, live_done_fn done,

@@ -6,15 +6,12 @@
 
 #include "umld/failpoint.h"
 #include "vmcore/base/clock.h"
-#include "vmcore/base/log.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { MEMORY_LEFT = 4 << 20 };
 
@@ -32,7 +29,7 @@ enum live_verdict live_fail(struct live_job *job, enum um_code code, const char 
     va_start(ap, fmt);
     vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    um_fail(&job->err, code, NULL, job->plan->items[job->at].name, "%s", text);
+    um_fail(&job->why, code, NULL, job->plan->items[job->at].name, "%s", text);
     return STEP_FAILED;
 }
 
@@ -81,31 +78,6 @@ static bool tell(struct live_job *job, struct guest *g, unsigned flags, const ch
         return true;
     free(t);
     return false;
-}
-
-void live_drop_hold(struct guest *g, int pid)
-{
-    struct mon_drop d = {.pid = pid};
-
-    if (pid && !monitor_ask(g, MON_DROP, &d, sizeof(d), NULL, NULL, NULL))
-        um_log(UM_LOG_WARNING, "guest %s: process %d of its sandbox keeps a disk open", g->def.name,
-               pid);
-}
-
-static void monitor_answered(struct umld *umld, int errnum, const char *text, void *arg)
-{
-    struct ticket *t = arg;
-    struct guest *g;
-    struct live_job *job = job_of(t, &g);
-    struct live_answer a = {errnum ? UM_E_GUEST_ERROR : UM_OK, -errnum, text};
-    int pid = 0;
-
-    (void)umld;
-    free(t);
-    if (job)
-        live_answered(job, &a);
-    else if (g && !errnum && sscanf(text, MON_HOLD_PATH, &pid) == 1)
-        live_drop_hold(g, pid); /* nobody wants it any more */
 }
 
 /* ---- the steps ---- */
@@ -165,9 +137,6 @@ static enum live_verdict look_judge(um_unused struct live_job *job, struct live_
     /* How much memory was given back cannot be asked; giving all of it again is never wrong. */
     if (it->kind == DEVICE_MEM)
         return shrinks(it) ? STEP_TURN : STEP_DONE;
-    /* A disk that had not even come into the sandbox cannot be there. */
-    if (it->fresh.there && !it->fresh.shown[0])
-        return STEP_TURN;
     return a->status == 0 && shown(it->fresh.shown, a->text) ? STEP_ITEM_DONE : STEP_TURN;
 }
 
@@ -197,7 +166,7 @@ static enum live_verdict refused(struct live_job *job, enum mconsole_verb verb, 
               "its kernel refuses: %s (%d)",
               a->text[0] ? a->text : strerror(a->status < 0 ? -a->status : EIO), (int)a->status);
     if (advice)
-        um_hint(&job->err, "%s", advice);
+        um_hint(&job->why, "%s", advice);
     return STEP_FAILED;
 }
 
@@ -211,50 +180,13 @@ static enum live_verdict remove_judge(struct live_job *job, um_unused struct liv
         return a->status == 0 || a->status == -ENODEV
                    ? STEP_DONE
                    : refused(job, MCONSOLE_REMOVE, job->command, a);
-    verdict = mconsole_guard_next(&job->guard, a->code, a->status, a->text, &job->err);
+    verdict = mconsole_guard_next(&job->guard, a->code, a->status, a->text, &job->why);
     if (verdict == MCONSOLE_REFUSE)
         return live_fail(job, UM_E_GUEST_ERROR,
                          "it was never set up in its kernel (its file was not "
                          "there), so it cannot be removed");
     return g && guarded(job, g, verdict) ? STEP_AGAIN
                                          : live_fail(job, UM_E_BUSY, "its kernel cannot be asked");
-}
-
-static bool hold_wanted(um_unused const struct live_job *job, const struct live_item *it)
-{
-    return it->fresh.there && it->fresh.needs_hold && !it->fresh.hold;
-}
-
-static bool hold_ask(struct live_job *job, struct guest *g, struct live_item *it)
-{
-    const struct device *v = &it->fresh.device;
-    int mode = v->ubd.flags & UBD_READ_ONLY ? O_RDONLY : O_RDWR,
-        fds[MONITOR_FDS] = {open(v->ubd.file, mode | O_CLOEXEC | O_NONBLOCK), -1};
-    struct ticket *t = fds[0] >= 0 ? ticket_new(job) : NULL;
-    bool ok = t && monitor_ask(g, MON_HOLD, NULL, 0, fds, monitor_answered, t);
-
-    if (fds[0] < 0)
-        live_fail(job, UM_E_BAD_CONFIG, "%s cannot be opened: %s", v->ubd.file, strerror(errno));
-    else
-        close(fds[0]);
-    if (!ok)
-        free(t);
-    return ok;
-}
-
-static enum live_verdict hold_judge(struct live_job *job, struct live_item *it,
-                                    const struct live_answer *a)
-{
-    struct guest *g = guest_by_id(job->umld, job->guest);
-
-    if (a->code || sscanf(a->text, MON_HOLD_PATH, &it->fresh.hold) != 1)
-        return live_fail(job, UM_E_GUEST_ERROR, "its file cannot be brought into the sandbox: %s",
-                         a->text);
-    live_side_held(&it->fresh, a->text);
-    /* By this path the next daemon would know it again. */
-    if (!g || !guest_live_wish(g, job->plan))
-        return live_fail(job, UM_E_NO_RESOURCES, "the change cannot be noted");
-    return STEP_DONE;
 }
 
 static bool config_wanted(um_unused const struct live_job *job, const struct live_item *it)
@@ -264,9 +196,17 @@ static bool config_wanted(um_unused const struct live_job *job, const struct liv
 
 static bool config_ask(struct live_job *job, struct guest *g, struct live_item *it)
 {
+    struct um_error err;
+
     if (snprintf(job->command, sizeof(job->command), "config %s", it->fresh.spec) >=
         LIVE_COMMAND_MAX)
         return false;
+    failpoint_guest("device-file", g);
+    if (it->kind == DEVICE_UBD && live_files_show(g, &it->fresh.device, &err)) {
+        live_fail(job, err.code, "%s", err.message);
+        um_hint(&job->why, "%s", err.hint);
+        return false;
+    }
     failpoint_guest("device", g);
     return tell(job, g, 0, job->command);
 }
@@ -337,7 +277,7 @@ static enum live_verdict free_judge(struct live_job *job, struct live_item *it,
     live_fail(job, UM_E_BUSY,
               "only %lld MB of its memory are free, %lld MB are to go and %d MB to stay",
               (long long)(job->free_before >> 20), (long long)(wanted >> 20), MEMORY_LEFT >> 20);
-    um_hint(&job->err, "end programs in the guest, or there: echo 3 >/proc/sys/vm/drop_caches");
+    um_hint(&job->why, "end programs in the guest, or there: echo 3 >/proc/sys/vm/drop_caches");
     return STEP_FAILED;
 }
 
@@ -353,9 +293,12 @@ static enum live_verdict freed_judge(struct live_job *job, struct live_item *it,
 }
 
 const struct live_step live_steps[] = {
-    {boot_wanted, boot_ask, boot_judge},       {look_wanted, query_ask, look_judge},
-    {remove_wanted, remove_ask, remove_judge}, {hold_wanted, hold_ask, hold_judge},
-    {free_wanted, free_ask, free_judge},       {config_wanted, config_ask, config_judge},
-    {show_wanted, query_ask, show_judge},      {free_wanted, free_ask, freed_judge},
+    {boot_wanted, boot_ask, boot_judge, false},
+    {look_wanted, query_ask, look_judge, false},
+    [LIVE_STEP_REMOVE] = {remove_wanted, remove_ask, remove_judge, true},
+    {free_wanted, free_ask, free_judge, false},
+    {config_wanted, config_ask, config_judge, true},
+    {show_wanted, query_ask, show_judge, false},
+    {free_wanted, free_ask, freed_judge, false},
 };
 const size_t live_step_count = UM_ARRAY_LEN(live_steps);

@@ -22,7 +22,8 @@ struct live_job {
     void *arg;
     size_t at;
     bool booted, undoing, removing;
-    struct um_error err; /* why it is undone */
+    struct um_error err; /* why it is undone; of the whole job */
+    struct um_error why; /* of the step that failed last */
     uint64_t ticket;     /* of the answer that is awaited */
     struct um_timer *timer;
     int64_t boot_limit_ns, free_before;
@@ -42,17 +43,16 @@ struct live_step {
     bool (*ask)(struct live_job *job, struct guest *g, struct live_item *it);
     enum live_verdict (*judge)(struct live_job *job, struct live_item *it,
                                const struct live_answer *a);
+    bool changes; /* the guest is another one when it is done */
 };
 
 extern const struct live_step live_steps[];
 extern const size_t live_step_count;
-enum { LIVE_AFTER_LOOK = 2 }; /* the step behind the look of LIVE_SETTLE */
+enum { LIVE_STEP_REMOVE = 2 };
 
-/* job->err for the item that is being done. Always STEP_FAILED. */
+/* job->why for the item that is being done. Always STEP_FAILED. */
 enum live_verdict live_fail(struct live_job *job, enum um_code code, const char *fmt, ...)
     um_nonnull(1, 3) um_format(3, 4);
-/* Let go of a file of the sandbox; pid 0: of none. */
-void live_drop_hold(struct guest *g, int pid) um_nonnull(1);
 
 /* ---- guest_live_run.c ---- */
 /* The answer to what the present step asked. */

@@ -131,7 +131,7 @@ long device_remove(const char *arg, struct text *reply)
         return fail(reply, -ENODEV, "Device doesn't exist");
     if (console_is_open(arg))
         return fail(reply, -EINVAL, "Device is already open");
-    if (str_equal(arg, "ubd0"))
+    if (str_equal(arg, "ubd0") || (guest.script.busyubd && str_starts(arg, "ubd")))
         return fail(reply, -EBUSY, "Device is currently open");
     d->name[0] = '\0';
     return 0;

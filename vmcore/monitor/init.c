@@ -5,11 +5,9 @@
  */
 #include "vmcore/monitor/init.h"
 
-#include "vmcore/monitor/init_hold.h"
 #include "vmcore/monitor/init_proto.h"
 #include "vmcore/monitor/tree.h"
 
-#include "vmcore/base/fd.h"
 #include "vmcore/base/userns.h"
 
 #include <errno.h>
@@ -38,7 +36,6 @@ struct init {
     pid_t main;
     bool main_gone;
     int main_status;
-    struct init_holders holders;
 };
 
 static bool send_message(const struct init *in, enum init_type type, uint32_t serial, int value,
@@ -216,7 +213,6 @@ static bool reap(struct init *in)
     pid_t pid;
 
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-        init_hold_ended(&in->holders, pid);
         if (pid != in->main)
             continue;
         in->main_gone = true;
@@ -275,48 +271,23 @@ static int finish(struct init *in)
     return 0;
 }
 
-static bool hold(struct init *in, uint32_t serial, int fd)
-{
-    pid_t pid = 0;
-    /* Without a namespace the kernel opens every file by its own path. */
-    int errnum = in->o->own_namespace && fd >= 0 ? init_hold_begin(&in->holders, fd, &pid) : EINVAL;
-
-    return send_message(in, INIT_HELD, serial, errnum, (uint32_t)pid);
-}
-
 /* False: everything shall end. */
-static bool obey(struct init *in, const struct init_message *m, int fd)
-{
-    uint32_t count = 0;
-    int errnum;
-
-    switch (m->type) {
-    case INIT_PIN:
-        errnum = mon_tree_pin(getpid(), m->value, &count);
-        return send_message(in, INIT_PINNED, m->serial, errnum, count);
-    case INIT_HOLD:
-        return hold(in, m->serial, fd);
-    case INIT_DROP:
-        init_hold_drop(&in->holders, m->value);
-        return true;
-    default:
-        return false;
-    }
-}
-
 static bool handle_command(struct init *in)
 {
     struct init_message m;
-    int fd = -1;
-    bool go_on;
-    ssize_t n = um_fd_receive(in->o->control, &m, sizeof(m), &fd, NULL);
+    uint32_t count = 0;
+    ssize_t n = recv(in->o->control, &m, sizeof(m), MSG_DONTWAIT);
 
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return true;
-    go_on = n == (ssize_t)sizeof(m) && m.magic == INIT_MAGIC && m.version == INIT_VERSION &&
-            obey(in, &m, fd);
-    um_fd_close(&fd);
-    return go_on;
+    if (n != (ssize_t)sizeof(m) || m.magic != INIT_MAGIC || m.version != INIT_VERSION)
+        return false;
+    if (m.type == INIT_PIN) {
+        int errnum = mon_tree_pin(getpid(), m.value, &count);
+
+        return send_message(in, INIT_PINNED, m.serial, errnum, count);
+    }
+    return false;
 }
 
 static bool handle_signals(struct init *in)

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #define INIT_MAGIC      0x756d6c69u /* "umli" */
-#define INIT_VERSION    2
+#define INIT_VERSION    1
 #define INIT_CONTROL_FD 9
 #define INIT_FD_MAX     256 /* console and control descriptors are below */
 
@@ -24,14 +24,10 @@ enum init_type {
     INIT_EXEC_FAILED = 4, /* value: errno */
     INIT_EXITED = 5,      /* value: main's wait status; nothing but umlinit is left */
     INIT_PINNED = 6,      /* answer to INIT_PIN with its serial; value: errno, count: threads */
-    INIT_HELD =
-        7, /* answer to INIT_HOLD with its serial; value: errno, count: pid in the sandbox */
 
     /* umlmon -> umlinit */
-    INIT_PIN = 16,  /* value: CPU, -1: all */
-    INIT_KILL = 17, /* end everything, then INIT_EXITED */
-    INIT_HOLD = 18, /* with one descriptor: a process that keeps it (init_hold.c) */
-    INIT_DROP = 19  /* value: the pid of such a process, which ends */
+    INIT_PIN = 16, /* value: CPU, -1: all */
+    INIT_KILL = 17 /* end everything, then INIT_EXITED */
 };
 
 struct init_message {

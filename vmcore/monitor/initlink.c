@@ -9,12 +9,10 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
-static bool send_to_init(struct monitor *m, enum init_type type, uint32_t serial, int32_t value,
-                         int fd)
+static bool send_to_init(struct monitor *m, enum init_type type, uint32_t serial, int32_t value)
 {
     const struct init_message im = {.magic = INIT_MAGIC,
                                     .version = INIT_VERSION,
@@ -22,49 +20,30 @@ static bool send_to_init(struct monitor *m, enum init_type type, uint32_t serial
                                     .serial = serial,
                                     .value = value};
 
-    return m->link.watch.fd >= 0 && um_fd_send(m->link.watch.fd, &im, sizeof(im), fd);
+    return m->link.watch.fd >= 0 && um_fd_send(m->link.watch.fd, &im, sizeof(im), -1);
 }
 
-static void answer_pin(struct monitor *m, const struct mon_init_request *p,
-                       const struct init_message *im)
+static void answer_pin(struct monitor *m, const struct init_message *im)
 {
-    if (im->value == 0) {
-        m->state.pinned_cpu = p->cpu;
-        mon_control_state(m);
-    }
-    mon_control_reply(m, p->connection, p->serial, im->value,
-                      im->value ? "the CPU affinity could not be set" : "");
-}
-
-static void answer_hold(struct monitor *m, const struct mon_init_request *p,
-                        const struct init_message *im)
-{
-    char text[64];
-
-    snprintf(text, sizeof(text), MON_HOLD_PATH, (int)im->count);
-    mon_control_reply(m, p->connection, p->serial, im->value,
-                      im->value ? "the sandbox cannot keep the file open" : text);
-}
-
-static void answer(struct monitor *m, const struct init_message *im)
-{
-    for (int i = 0; i < MON_INIT_REQUEST_MAX; i++) {
-        struct mon_init_request *p = &m->link.requests[i];
+    for (int i = 0; i < MON_PIN_MAX; i++) {
+        struct mon_pin_request *p = &m->link.pins[i];
 
         if (p->connection == 0 || p->init_serial != im->serial)
             continue;
-        if (im->type == INIT_PINNED)
-            answer_pin(m, p, im);
-        else
-            answer_hold(m, p, im);
+        if (im->value == 0) {
+            m->state.pinned_cpu = p->cpu;
+            mon_control_state(m);
+        }
+        mon_control_reply(m, p->connection, p->serial, im->value,
+                          im->value ? "the CPU affinity could not be set" : "");
         p->connection = 0;
     }
 }
 
-static void refuse_requests(struct monitor *m)
+static void refuse_pins(struct monitor *m)
 {
-    for (int i = 0; i < MON_INIT_REQUEST_MAX; i++) {
-        struct mon_init_request *p = &m->link.requests[i];
+    for (int i = 0; i < MON_PIN_MAX; i++) {
+        struct mon_pin_request *p = &m->link.pins[i];
 
         if (p->connection != 0)
             mon_control_reply(m, p->connection, p->serial, ESRCH, "the guest has ended");
@@ -116,8 +95,7 @@ static bool handle(struct monitor *m, const struct init_message *im, pid_t sende
         mon_saw_exit(m, im->value);
         return true;
     case INIT_PINNED:
-    case INIT_HELD:
-        answer(m, im);
+        answer_pin(m, im);
         return true;
     default:
         return false;
@@ -131,7 +109,7 @@ static void end_of_link(struct monitor *m)
     m->link.ended = true;
     mon_watch_stop(&m->loop, &m->link.watch);
     um_fd_close(&fd);
-    refuse_requests(m);
+    refuse_pins(m);
     mon_end_begin(m);
 }
 
@@ -188,45 +166,23 @@ void mon_initlink_close(struct monitor *m)
 void mon_initlink_kill(struct monitor *m)
 {
     /* A link that cannot take the order is as good as dead: the deadline does the rest. */
-    if (!send_to_init(m, INIT_KILL, 0, 0, -1) && m->link.init_pidfd >= 0)
+    if (!send_to_init(m, INIT_KILL, 0, 0) && m->link.init_pidfd >= 0)
         um_pidfd_signal(m->link.init_pidfd, SIGTERM);
-}
-
-/* fd: goes with it, or -1. */
-static int request(struct monitor *m, enum init_type type, int32_t value, int fd,
-                   const struct mon_init_request *r)
-{
-    for (int i = 0; i < MON_INIT_REQUEST_MAX; i++) {
-        struct mon_init_request *p = &m->link.requests[i];
-        uint32_t serial;
-
-        if (p->connection != 0)
-            continue;
-        serial = ++m->link.last_serial;
-        if (m->link.init_pid == 0 || !send_to_init(m, type, serial, value, fd))
-            return ESRCH;
-        *p = *r;
-        p->init_serial = serial;
-        return 0;
-    }
-    return EBUSY;
 }
 
 int mon_initlink_pin(struct monitor *m, uint64_t connection, uint32_t serial, int32_t cpu)
 {
-    const struct mon_init_request r = {.connection = connection, .serial = serial, .cpu = cpu};
+    for (int i = 0; i < MON_PIN_MAX; i++) {
+        struct mon_pin_request *p = &m->link.pins[i];
 
-    return request(m, INIT_PIN, cpu, -1, &r);
-}
-
-int mon_initlink_hold(struct monitor *m, uint64_t connection, uint32_t serial, int fd)
-{
-    const struct mon_init_request r = {.connection = connection, .serial = serial};
-
-    return request(m, INIT_HOLD, 0, fd, &r);
-}
-
-bool mon_initlink_drop(struct monitor *m, int32_t pid)
-{
-    return m->link.init_pid != 0 && send_to_init(m, INIT_DROP, 0, pid, -1);
+        if (p->connection != 0)
+            continue;
+        *p = (struct mon_pin_request){
+            .serial = serial, .init_serial = ++m->link.last_serial, .cpu = cpu};
+        if (m->link.init_pid == 0 || !send_to_init(m, INIT_PIN, p->init_serial, cpu))
+            return ESRCH;
+        p->connection = connection;
+        return 0;
+    }
+    return EBUSY;
 }

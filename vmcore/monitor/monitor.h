@@ -25,8 +25,8 @@
 enum {
     MON_CONNECTION_MAX = 8,
     MON_CLIENT_MAX = 32,
-    MON_TYPED_MAX = 4096,    /* bytes typed into a console that the guest has not taken yet */
-    MON_INIT_REQUEST_MAX = 8 /* requests to umlinit under way */
+    MON_TYPED_MAX = 4096, /* bytes typed into a console that the guest has not taken yet */
+    MON_PIN_MAX = 8       /* pin requests under way */
 };
 
 struct monitor;
@@ -193,11 +193,10 @@ void mon_notify_close(struct monitor *m) um_nonnull(1);
 
 /* ---- initlink.c ---- */
 
-/* Of umld's, waiting for umlinit's answer: a pin or a hold. */
-struct mon_init_request {
+struct mon_pin_request {
     uint64_t connection; /* 0: free */
     uint32_t serial, init_serial;
-    int32_t cpu; /* of a pin */
+    int32_t cpu;
 };
 
 struct mon_initlink {
@@ -206,7 +205,7 @@ struct mon_initlink {
     int init_pidfd, main_pidfd;
     bool ended, exited; /* end of file; INIT_EXITED came */
     uint32_t last_serial;
-    struct mon_init_request requests[MON_INIT_REQUEST_MAX];
+    struct mon_pin_request pins[MON_PIN_MAX];
 };
 
 bool mon_initlink_open(struct monitor *m, int *ret_child_end) um_nonnull(1, 2) um_check;
@@ -217,11 +216,6 @@ void mon_initlink_kill(struct monitor *m) um_nonnull(1);
 /* 0: the answer goes to the connection later; else an errno. */
 int mon_initlink_pin(struct monitor *m, uint64_t connection, uint32_t serial, int32_t cpu)
     um_nonnull(1);
-/* The same; fd stays the caller's. */
-int mon_initlink_hold(struct monitor *m, uint64_t connection, uint32_t serial, int fd)
-    um_nonnull(1);
-/* False: umlinit is gone, and what it held with it. */
-bool mon_initlink_drop(struct monitor *m, int32_t pid) um_nonnull(1);
 
 /* ---- identity.c ---- */
 

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #define MON_MAGIC       0x756d6d6fu /* "ummo" */
-#define MON_VERSION     3
+#define MON_VERSION     2
 #define MON_MESSAGE_MAX 4096 /* bytes, header included */
 #define MON_DEVICE_MAX  16   /* `con0`, NUL padded */
 
@@ -28,10 +28,7 @@ enum mon_type {
     MON_ATTACH = 18, /* struct mon_attach + bytes, one or two descriptors: see there */
     MON_RESIZE = 19, /* struct mon_resize */
     MON_SIGNAL = 20, /* struct mon_signal: to the kernel's main process only */
-    MON_WRITE = 21,  /* struct mon_write + bytes: type into a console */
-    MON_HOLD = 22,   /* empty, one descriptor: keep it open in the sandbox; the reply's text is the
-                        path, MON_HOLD_PATH, that leads the guest's kernel to the file */
-    MON_DROP = 23    /* struct mon_drop: close it again; 0 as well when it is gone already */
+    MON_WRITE = 21   /* struct mon_write + bytes: type into a console */
 };
 
 struct mon_header {
@@ -132,14 +129,6 @@ struct mon_write {
     char device[MON_DEVICE_MAX];
     uint32_t length;
     uint32_t pad;
-};
-
-/* %d: a pid of the sandbox, by which the file is known from now on. */
-#define MON_HOLD_PATH "/proc/%d/fd/3"
-
-struct mon_drop {
-    int32_t pid;
-    int32_t pad;
 };
 
 /*

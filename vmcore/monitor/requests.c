@@ -138,24 +138,6 @@ static int do_write(struct monitor *m, struct request *r, const char **why)
     return mon_console_type(c, (const char *)r->body + sizeof(w), w.length) ? 0 : ENOMEM;
 }
 
-static int do_hold(struct monitor *m, struct request *r, const char **why)
-{
-    int errnum = mon_initlink_hold(m, r->connection, r->serial, r->fds[0]);
-
-    *why = errnum == ESRCH ? "the guest is not running" : "too many requests under way";
-    return errnum ? errnum : ELSEWHERE;
-}
-
-static int do_drop(struct monitor *m, struct request *r, const char **why)
-{
-    struct mon_drop d;
-
-    memcpy(&d, r->body, sizeof(d));
-    if (!mon_initlink_drop(m, d.pid))
-        *why = "the guest is not running";
-    return *why ? ESRCH : 0;
-}
-
 static const struct row {
     request_fn fn;
     size_t fixed;
@@ -168,8 +150,6 @@ static const struct row {
     [MON_RESIZE] = {do_resize, sizeof(struct mon_resize), false, 0, 0},
     [MON_SIGNAL] = {do_signal, sizeof(struct mon_signal), false, 0, 0},
     [MON_WRITE] = {do_write, sizeof(struct mon_write), true, 0, 0},
-    [MON_HOLD] = {do_hold, 0, false, 1, 1},
-    [MON_DROP] = {do_drop, sizeof(struct mon_drop), false, 0, 0},
 };
 
 static bool well_formed(const struct row *row, const struct request *r)

@@ -1,7 +1,6 @@
 """umld's connections: states, notifications and their limits, requests, malformed messages."""
 
 import os
-import select
 import signal
 import socket
 import stat
@@ -256,29 +255,6 @@ class Requests(fixture.MonitorTest):
         self.assertEqual(c.state.pinned_cpu, -1)
         self.assertEqual(c.ask(PIN, struct.pack("=ii", 1000, 0))[0], 22)
         self.assertEqual(c.ask(PIN, struct.pack("=ii", -5, 0))[0], 22)
-
-    @both
-    def test_a_file_is_kept_open_in_the_sandbox_until_it_is_dropped(self, sandbox):
-        m = self.start("chain:2", "say:up", "wait", sandbox=sandbox)
-        c = m.connect()
-        c.attach()[1].until(b"up")
-        file = os.open(__file__, os.O_RDONLY)
-        self.addCleanup(os.close, file)
-        errnum, path = c.ask(harness.HOLD, b"", file)
-        if not sandbox:
-            self.assertEqual(errnum, 22)
-            return
-        self.assertEqual(errnum, 0, path)
-        self.assertRegex(path, r"^/proc/\d+/fd/3$")
-        holder, = (p for p in harness.descendants(m.process.pid) if harness.comm(p) == "umlhold")
-        self.assertEqual({name: os.readlink(f"/proc/{holder}/fd/{name}") for name in os.listdir(f"/proc/{holder}/fd")},
-                         {"3": os.path.realpath(__file__)})
-        gone = os.pidfd_open(holder)
-        self.addCleanup(os.close, gone)
-        for pid in (1, int(path.split("/")[2])):  # only its own are ended
-            self.assertEqual(c.ask(harness.DROP, struct.pack("=ii", pid, 0)), (0, ""))
-        self.assertTrue(select.select([gone], [], [], 60)[0])
-        self.assertFalse(c.state.flags & F_EXITED)
 
     @both
     def test_a_signal_reaches_main_only(self, sandbox):
