@@ -1,6 +1,7 @@
 #include "cli/args.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/select.h"
 #include "cli/show.h"
 #include "cli/table.h"
 #include "cli/text.h"
@@ -58,33 +59,85 @@ static void add_guest(struct table *t, const json_t *guest)
     table_add(t, uptime >= 0 ? text_duration(uptime, text, sizeof(text)) : NULL);
 }
 
+/* Leaves those of the guests that are selected. The name of one that is not there is an error. */
+static enum um_code keep_selected(const struct selection *s, json_t *guests, struct um_error *err)
+{
+    const char *missing = NULL;
+    json_t *found = json_object();
+
+    for (size_t i = 0; i < json_array_size(guests);) {
+        const char *name =
+            text_get(json_object_get(json_array_get(guests, i), "definition"), "name", "");
+
+        if (select_has(s, name)) {
+            json_object_set_new(found, name, json_true());
+            i++;
+        } else {
+            json_array_remove(guests, i);
+        }
+    }
+    for (size_t i = 0; i < s->count && !missing; i++)
+        if (!json_object_get(found, s->names[i]))
+            missing = s->names[i];
+    json_decref(found);
+    if (!missing)
+        return UM_OK;
+    um_fail(err, UM_E_NOT_FOUND, missing, NULL, "there is no guest \"%s\"", missing);
+    return um_hint(err, "see: umlctl list");
+}
+
+static void print_guests(struct cli *cli, const json_t *guests)
+{
+    const json_t *guest;
+    struct table t;
+    size_t i;
+
+    table_init(&t, columns, UM_ARRAY_LEN(columns));
+    json_array_foreach(guests, i, guest)
+    {
+        add_guest(&t, guest);
+    }
+    table_print(&t, cli);
+    table_done(&t);
+}
+
 static int run(struct cli *cli, const struct args *args)
 {
     struct client_reply reply = CLIENT_REPLY_INIT;
-    const json_t *guest;
-    struct table t;
-    bool text;
-    size_t i;
-    int status = cli_ask(cli, API_GUEST_LIST, NULL, CLI_SHORT_MS, &reply, &text);
+    struct selection chosen = {.names = NULL};
+    enum um_code code = UM_OK;
+    int status = 0;
 
-    if (text) {
-        table_init(&t, columns, UM_ARRAY_LEN(columns));
-        json_array_foreach(json_object_get(reply.params, "guests"), i, guest)
-        {
-            add_guest(&t, guest);
-        }
-        table_print(&t, cli);
-        table_done(&t);
-    }
+    if (select_given(args))
+        code = select_guests(cli, args, args->count, &chosen, &reply);
+    if (!code)
+        code = cli_call(cli, API_GUEST_LIST, NULL, CLI_SHORT_MS, &reply);
+    if (!code && select_given(args))
+        code = keep_selected(&chosen, json_object_get(reply.params, "guests"), &reply.error);
+    if (code)
+        status = cli_reply_error(cli, &reply);
+    else if (cli->json)
+        cli_print_json(reply.params);
+    else
+        print_guests(cli, json_object_get(reply.params, "guests"));
+    select_done(&chosen);
     client_reply_done(&reply);
     return status;
 }
 
+static const struct option_row options[] = {
+    SELECT_LABEL_OPTION,
+    {NULL, 0, NULL, NULL, NULL},
+};
+
 const struct command command_list = {
     .name = "list",
     .alias = "ls",
-    .usage = "",
-    .summary = "List the guests",
+    .usage = "[GUEST ...]",
+    .summary = "List the guests, or some of them",
     .group = GROUP_GUESTS,
+    .words = WORDS_GUESTS,
+    .options = options,
+    .max_words = -1,
     .run = run,
 };

@@ -6,7 +6,9 @@
 #include "cli/attach.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/select.h"
 #include "cli/session.h"
+#include "cli/targets.h"
 #include "cli/text.h"
 #include "schemas/api_names.h"
 #include "vmcore/base/clock.h"
@@ -67,7 +69,7 @@ static enum um_code print_from(const struct logs *l, int64_t offset, struct clie
         if (size < 0)
             size = text_int(reply->params, "size", 0);
         if (l->cli->json)
-            cli_print_json(reply->params);
+            targets_print_json(l->cli, l->guest, reply->params);
         else if (len > 0)
             fwrite(data, 1, len, stdout);
         cli_flush(l->cli);
@@ -193,32 +195,63 @@ static int follow_log(const struct logs *l)
     return status;
 }
 
+/* One after another, each below its name. Exit status: as of targets_run(). */
+static int print_logs(struct logs *l, const struct selection *chosen)
+{
+    struct targets_tally tally = {.status = 0};
+
+    l->cli->several = chosen->several;
+    for (size_t i = 0; i < chosen->count; i++) {
+        l->guest = chosen->names[i];
+        if (chosen->several && !l->cli->json)
+            printf("%s==> %s <==\n", i ? "\n" : "", l->guest);
+        targets_count(&tally, print_log(l));
+    }
+    return targets_status(&tally);
+}
+
+static int print_or_follow(struct logs *l, const struct args *args, const struct selection *chosen)
+{
+    if (!args_flag(args, "follow"))
+        return print_logs(l, chosen);
+    if (l->boot > 0)
+        return cli_usage(l->cli, args, "--follow shows the present boot: --boot does not fit");
+    if (l->cli->json)
+        return cli_usage(l->cli, args, "--follow copies raw bytes: --json does not fit");
+    if (chosen->count > 1)
+        return cli_usage(l->cli, args, "--follow copies raw bytes: name one guest");
+    l->guest = chosen->names[0];
+    return follow_log(l);
+}
+
 static int run(struct cli *cli, const struct args *args)
 {
     struct logs l = {
         .cli = cli,
-        .guest = args->word[0],
         .device = args->count > 1 ? args->word[1] : NULL,
         .tail = -1,
     };
-    struct um_error err = UM_ERROR_INIT;
+    struct client_reply reply = CLIENT_REPLY_INIT;
+    struct selection chosen;
+    int status;
 
-    if (args_int(args, "boot", 1, INT64_C(9007199254740991), &l.boot, &err) ||
-        args_int(args, "tail", 0, INT64_C(1000000000), &l.tail, &err))
-        return cli_error(cli, &err);
-    if (!args_flag(args, "follow"))
-        return print_log(&l);
-    if (l.boot > 0)
-        return cli_usage(cli, args, "--follow shows the present boot: --boot does not fit");
-    if (cli->json)
-        return cli_usage(cli, args, "--follow copies raw bytes: --json does not fit");
-    return follow_log(&l);
+    if (args_int(args, "boot", 1, INT64_C(9007199254740991), &l.boot, &reply.error) ||
+        args_int(args, "tail", 0, INT64_C(1000000000), &l.tail, &reply.error))
+        return cli_error(cli, &reply.error);
+    if (select_guests(cli, args, 1, &chosen, &reply))
+        status = cli_reply_error(cli, &reply);
+    else
+        status = print_or_follow(&l, args, &chosen);
+    select_done(&chosen);
+    client_reply_done(&reply);
+    return status;
 }
 
 static const struct option_row options[] = {
     {"boot", 'b', "N", NULL, "of this boot (default the latest)"},
     {"follow", 'f', NULL, NULL, "go on as the guest writes more; Ctrl-C ends it"},
     {"tail", 'n', "N", NULL, "the last N lines only"},
+    SELECT_LABEL_OPTION,
     {NULL, 0, NULL, NULL, NULL},
 };
 
@@ -226,7 +259,8 @@ const struct command command_logs = {
     .name = "logs",
     .usage = "GUEST [DEVICE] [--boot N] [--follow] [--tail N]",
     .summary = "Print what a guest has written to its console",
-    .details = "Works for guests that are down, too. DEVICE is con0 if not given.",
+    .details = "Works for guests that are down, too. DEVICE is con0 if not given.\n"
+               "GUEST may be several: names and patterns joined by commas.",
     .group = GROUP_CONSOLES,
     .words = WORDS_GUEST,
     .options = options,

@@ -1,6 +1,7 @@
 #include "cli/args.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/select.h"
 #include "cli/text.h"
 #include "schemas/api_names.h"
 
@@ -67,21 +68,38 @@ static void print_family(const json_t *m)
     }
 }
 
+static json_t *of_guests(const struct selection *chosen)
+{
+    json_t *params = json_object(), *names = json_array();
+
+    for (size_t i = 0; i < chosen->count; i++)
+        json_array_append_new(names, json_string(chosen->names[i]));
+    json_object_set_new(params, "guests", names);
+    return params;
+}
+
 static int run(struct cli *cli, const struct args *args)
 {
     struct client_reply reply = CLIENT_REPLY_INIT;
-    json_t *params = json_object();
+    struct selection chosen = {.names = NULL};
+    json_t *params = NULL;
     const json_t *family;
-    bool text;
+    enum um_code code = UM_OK;
+    bool text = false;
     size_t i;
     int status;
 
-    if (args->count) {
-        json_object_set_new(params, "guests", json_array());
-        for (i = 0; i < args->count; i++)
-            json_array_append_new(json_object_get(params, "guests"), json_string(args->word[i]));
+    if (select_given(args)) {
+        code = select_guests(cli, args, args->count, &chosen, &reply);
+        params = of_guests(&chosen);
+        select_done(&chosen);
     }
-    status = cli_ask(cli, API_SERVER_METRICS, params, CLI_SHORT_MS, &reply, &text);
+    if (code) {
+        json_decref(params);
+        status = cli_reply_error(cli, &reply);
+    } else {
+        status = cli_ask(cli, API_SERVER_METRICS, params, CLI_SHORT_MS, &reply, &text);
+    }
     if (text)
         json_array_foreach(json_object_get(reply.params, "metrics"), i, family)
         {
@@ -91,6 +109,11 @@ static int run(struct cli *cli, const struct args *args)
     return status;
 }
 
+static const struct option_row options[] = {
+    SELECT_LABEL_OPTION,
+    {NULL, 0, NULL, NULL, NULL},
+};
+
 const struct command command_metrics = {
     .name = "metrics",
     .usage = "[GUEST ...]",
@@ -99,6 +122,7 @@ const struct command command_metrics = {
                "With guests named, only what belongs to them.",
     .group = GROUP_HOST,
     .words = WORDS_GUESTS,
+    .options = options,
     .max_words = -1,
     .run = run,
 };

@@ -74,13 +74,20 @@ static enum um_code check_labels(const struct args *args, struct um_error *err)
     return UM_OK;
 }
 
+bool select_has(const struct selection *s, const char *name)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (strcmp(s->names[i], name) == 0)
+            return true;
+    return false;
+}
+
 static void add(struct selection *s, const char *name)
 {
     char **more;
 
-    for (size_t i = 0; i < s->count; i++)
-        if (strcmp(s->names[i], name) == 0)
-            return;
+    if (select_has(s, name))
+        return;
     more = realloc(s->names, (s->count + 1) * sizeof(*more));
     if (!more)
         abort();

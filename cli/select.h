@@ -10,11 +10,16 @@
 
 /* Rows for the option tables of commands whose words are all guests ... */
 #define SELECT_OPTIONS {"all", 'a', NULL, NULL, "all guests"}, SELECT_ONE_OPTIONS
-/* ... or whose first word is. */
+/* ... or whose first word is ... */
 #define SELECT_ONE_OPTIONS                                                                         \
-    {"label", 'l', "LABEL", NULL, "only with KEY, KEY=VALUE or KEY!=VALUE; repeat for more"},      \
+    SELECT_LABEL_OPTION,                                                                           \
     {                                                                                              \
         "parallel", 'P', "N", NULL, "at most N at the same time (default 16)"                      \
+    }
+/* ... or that ask once, or one after another. */
+#define SELECT_LABEL_OPTION                                                                        \
+    {                                                                                              \
+        "label", 'l', "LABEL", NULL, "only with KEY, KEY=VALUE or KEY!=VALUE; repeat for more"     \
     }
 
 /* Well below the daemon's limit of connections for one user. */
@@ -36,6 +41,8 @@ enum um_code select_guests(struct cli *cli, const struct args *args, size_t word
                            struct selection *ret, struct client_reply *reply)
     um_nonnull(1, 2, 4, 5) um_check;
 void select_done(struct selection *s) um_nonnull(1);
+
+bool select_has(const struct selection *s, const char *name) um_nonnull(1, 2);
 
 /* Does the command line name guests at all? */
 bool select_given(const struct args *args) um_nonnull(1);

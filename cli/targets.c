@@ -23,8 +23,7 @@ struct targets {
     const struct targets_verb *verb;
     struct target *all;
     size_t count, sent, running, reported;
-    size_t failed, succeeded;
-    int status; /* common status of the failures, -1: they differ */
+    struct targets_tally tally;
     size_t parallel;
 };
 
@@ -72,6 +71,39 @@ static void send_next(struct targets *t)
     finish(t, target);
 }
 
+void targets_count(struct targets_tally *t, int status)
+{
+    if (status == 0) {
+        t->succeeded++;
+        return;
+    }
+    t->status = t->failed && t->status != status ? -1 : status;
+    t->failed++;
+}
+
+int targets_status(const struct targets_tally *t)
+{
+    if (t->failed == 0)
+        return 0;
+    if (t->succeeded > 0)
+        return um_code_info(UM_E_PARTLY)->exit_status;
+    return t->status > 0 ? t->status : um_code_info(UM_E_INTERNAL)->exit_status;
+}
+
+void targets_print_json(struct cli *cli, const char *name, json_t *reply)
+{
+    json_t *line;
+
+    if (!cli->several) {
+        cli_print_json(reply);
+        return;
+    }
+    line = text_named(name);
+    json_object_update_missing(line, reply);
+    cli_print_json(line);
+    json_decref(line);
+}
+
 /* In JSON the lines must match the guests named, so a failure has its line too. */
 static void print_json_line(const struct targets *t, const struct target *target)
 {
@@ -79,18 +111,15 @@ static void print_json_line(const struct targets *t, const struct target *target
     bool answered = r->params && !r->wire[0];
     json_t *line;
 
-    if (!t->cli->several) {
-        if (answered)
-            cli_print_json(r->params);
+    if (answered) {
+        targets_print_json(t->cli, target->name, r->params);
         return;
     }
+    if (!t->cli->several)
+        return;
     line = text_named(target->name);
-    if (!answered) {
-        json_object_set_new(line, "error", r->wire[0] ? json_string(r->wire) : json_null());
-        json_object_set_new(line, "parameters", r->params ? json_incref(r->params) : json_null());
-    } else {
-        json_object_update_missing(line, r->params);
-    }
+    json_object_set_new(line, "error", r->wire[0] ? json_string(r->wire) : json_null());
+    json_object_set_new(line, "parameters", r->params ? json_incref(r->params) : json_null());
     cli_print_json(line);
     json_decref(line);
 }
@@ -113,20 +142,16 @@ static void report(struct targets *t, struct target *target)
     if (t->cli->json)
         print_json_line(t, target);
     if (e->code) {
-        int status;
-
         /* Failures to reach the daemon name no object; with several guests say which one. */
         if (!e->object[0] && t->cli->several)
             snprintf(e->object, sizeof(e->object), "guest \"%.60s\"", target->name);
-        status = cli_reply_error(t->cli, &target->reply);
-        t->status = t->failed && t->status != status ? -1 : status;
-        t->failed++;
+        targets_count(&t->tally, cli_reply_error(t->cli, &target->reply));
     } else {
         if (!t->cli->json && t->cli->dry_run && t->verb->would)
             tell_dry(t, target);
         else if (!t->cli->json)
             t->verb->tell(t->cli, target->name, target->reply.params);
-        t->succeeded++;
+        targets_count(&t->tally, 0);
     }
     cli_flush(t->cli);
     client_reply_done(&target->reply);
@@ -202,15 +227,6 @@ static void run_all(struct targets *t)
     }
 }
 
-static int status_of(const struct targets *t)
-{
-    if (t->failed == 0)
-        return 0;
-    if (t->succeeded > 0)
-        return um_code_info(UM_E_PARTLY)->exit_status;
-    return t->status > 0 ? t->status : um_code_info(UM_E_INTERNAL)->exit_status;
-}
-
 static int run_selected(struct targets *t, const struct selection *s)
 {
     struct um_error err = UM_ERROR_INIT;
@@ -231,7 +247,7 @@ static int run_selected(struct targets *t, const struct selection *s)
         t->all[i] = (struct target){.name = s->names[i], .reply = CLIENT_REPLY_INIT};
     t->cli->several = s->several;
     run_all(t);
-    status = status_of(t);
+    status = targets_status(&t->tally);
     free(t->all);
     return status;
 }

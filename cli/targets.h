@@ -32,6 +32,17 @@ struct targets_verb {
 int targets_run(struct cli *cli, const struct args *args, const struct targets_verb *verb)
     um_nonnull(1, 2, 3) um_check;
 
+/* How a command went that is about several guests, for its exit status as above. */
+struct targets_tally {
+    size_t succeeded, failed;
+    int status; /* of all failures so far; -1: they differ */
+};
+void targets_count(struct targets_tally *t, int status) um_nonnull(1);
+int targets_status(const struct targets_tally *t) um_nonnull(1);
+
+/* A reply as a line of JSON, with `name` first where there can be several guests. */
+void targets_print_json(struct cli *cli, const char *name, json_t *reply) um_nonnull(1, 2, 3);
+
 /* tell for verbs replying (changed, state): `web: stopped` or `web: already stopped`. */
 void targets_tell_state(struct cli *cli, const char *name, const json_t *reply) um_nonnull(1, 2);
 

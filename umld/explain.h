@@ -27,7 +27,7 @@ enum explain_kind {
     FACT_COUNT
 };
 
-enum { EXPLAIN_ENDS_MAX = 8 };
+enum { EXPLAIN_ENDS_MAX = 8, EXPLAIN_RUNGS_MAX = 8 };
 
 struct explain {
     const struct guest *g;
@@ -35,6 +35,9 @@ struct explain {
     struct explain_fact facts[FACT_COUNT];
     struct explain_fact ends[EXPLAIN_ENDS_MAX]; /* guest.ended, newest first: boot, cause */
     int end_count;
+    struct explain_fact rungs[EXPLAIN_RUNGS_MAX]; /* guest.stop-step since it was asked for the
+                                                     last time, newest first: rung, result */
+    int rung_count;
     char line[192]; /* con0's last line; empty: none, or not the caller's to see */
 };
 
@@ -42,9 +45,10 @@ enum { EXPLAIN_ADVICE_MAX = 2 };
 
 /*
  * One row. Texts have fields in braces (explain_fields.c). causes: bits 1 << explain_kind, and
- * EXPLAIN_ENDS for the ends in a row.
+ * EXPLAIN_ENDS for the ends in a row, EXPLAIN_RUNGS for those of the stop ladder.
  */
-#define EXPLAIN_ENDS (1u << FACT_COUNT)
+#define EXPLAIN_ENDS  (1u << FACT_COUNT)
+#define EXPLAIN_RUNGS (2u << FACT_COUNT)
 struct explain_rule {
     enum guest_state state;
     bool (*holds)(const struct explain *e); /* NULL: always */

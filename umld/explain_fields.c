@@ -206,6 +206,12 @@ static void put_doing(const struct explain *e, struct um_buf *out)
     um_buf_puts(out, e->g->doing ? e->g->doing : "");
 }
 
+/* Between two rungs nothing is being done. */
+static void put_stopping(const struct explain *e, struct um_buf *out)
+{
+    um_buf_puts(out, e->g->doing ? e->g->doing : "it is shutting down");
+}
+
 static void put_line(const struct explain *e, struct um_buf *out)
 {
     if (e->line[0])
@@ -218,6 +224,7 @@ static const struct {
 } fields[] = {
     {"name", put_name},
     {"doing", put_doing},
+    {"stopping", put_stopping},
     {"by", put_by},
     {"verb", put_verb},
     {"asked-at", put_asked_at},

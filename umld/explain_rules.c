@@ -31,6 +31,11 @@ static bool about_to_start(const struct explain *e)
     return e->g->want_up && !e->g->parked;
 }
 
+static bool down_with_the_host(const struct explain *e)
+{
+    return e->g->want_up && e->g->parked;
+}
+
 static bool never_started(const struct explain *e)
 {
     return e->g->boot == 0 && e->g->exit_ns == 0;
@@ -160,9 +165,15 @@ static const struct explain_rule rules[] = {
      BIT(FACT_WANT) | BIT(FACT_ENTERED),
      {"umlctl start {name}"}},
     {GUEST_STOPPED,
+     down_with_the_host,
+     "was stopped for the host's shutdown at {asked-at}; it is wanted up, and the next umld starts "
+     "it",
+     BIT(FACT_ASKED) | EXPLAIN_RUNGS | BIT(FACT_ENTERED),
+     {"umlctl start {name}"}},
+    {GUEST_STOPPED,
      asked_to_end,
      "was stopped because {by} asked for it at {asked-at}",
-     BIT(FACT_ASKED) | BIT(FACT_ENTERED),
+     BIT(FACT_ASKED) | EXPLAIN_RUNGS | BIT(FACT_ENTERED),
      {"umlctl start {name}"}},
     {GUEST_STOPPED,
      was_reset,
@@ -291,13 +302,13 @@ static const struct explain_rule rules[] = {
 
     {GUEST_STOPPING,
      wanted_to_halt,
-     "asked for its own halt (WANT=halt) at {want-at}; in {left} it is killed{line}",
-     BIT(FACT_WANT) | BIT(FACT_ENTERED),
+     "asked for its own halt (WANT=halt) at {want-at}; {stopping}; in {left} it is killed{line}",
+     BIT(FACT_WANT) | EXPLAIN_RUNGS | BIT(FACT_ENTERED),
      {"umlctl logs {name} --follow"}},
     {GUEST_STOPPING,
      NULL,
-     "{by} asked for {verb} at {asked-at}, and it is shutting down; in {left} it is killed{line}",
-     BIT(FACT_ASKED) | BIT(FACT_ENTERED),
+     "{by} asked for {verb} at {asked-at}; {stopping}; in {left} it is killed{line}",
+     BIT(FACT_ASKED) | EXPLAIN_RUNGS | BIT(FACT_ENTERED),
      {"umlctl logs {name} --follow", "umlctl stop --force {name}"}},
 
     {GUEST_KILLING,
@@ -313,7 +324,7 @@ static const struct explain_rule rules[] = {
     {GUEST_KILLING,
      out_of_time,
      "it is killed, because its time in the state before was up",
-     BIT(FACT_ENTERED) | BIT(FACT_ASKED),
+     BIT(FACT_ENTERED) | EXPLAIN_RUNGS | BIT(FACT_ASKED),
      {"umlctl logs {name}"}},
     {GUEST_KILLING,
      NULL,

@@ -89,6 +89,20 @@ static bool take_end(const struct db_row *row, void *arg)
     return e->end_count < EXPLAIN_ENDS_MAX && e->end_count < (int)e->g->failures;
 }
 
+/* The rungs of this stop, not of one before. */
+static bool take_rung(const struct db_row *row, void *arg)
+{
+    struct explain *e = arg;
+    json_t *data = json_loads(db_row_text(row, 4), 0, NULL);
+    struct explain_fact f = fact_of(row, data, "rung", "result");
+
+    json_decref(data);
+    if (f.seq < e->facts[FACT_ASKED].seq)
+        return false;
+    e->rungs[e->rung_count++] = f;
+    return e->rung_count < EXPLAIN_RUNGS_MAX;
+}
+
 static void read_last_line(struct explain *e)
 {
     struct console_log log = {NULL, 0};
@@ -124,6 +138,8 @@ static void gather(struct explain *e)
                 (int64_t)LOOK_BACK);
     db_each(db, DBQ_EVENT_ABOUT, take_end, e, e->g->def.name, "guest.ended",
             (int64_t)EXPLAIN_ENDS_MAX);
+    db_each(db, DBQ_EVENT_ABOUT, take_rung, e, e->g->def.name, "guest.stop-step",
+            (int64_t)EXPLAIN_RUNGS_MAX);
 }
 
 static json_t *cause_json(const struct explain_fact *f, struct um_buf *text)
@@ -176,6 +192,14 @@ static json_t *end_json(const struct explain_fact *f)
     return cause_json(f, &text);
 }
 
+static json_t *rung_json(const struct explain_fact *f)
+{
+    struct um_buf text = UM_BUF_INIT;
+
+    um_buf_printf(&text, "its stop: %s: %s", f->what, f->why);
+    return cause_json(f, &text);
+}
+
 /* In the order in which they happened; one event may be two facts. */
 static void add_cause(json_t *list, json_t *cause)
 {
@@ -199,6 +223,8 @@ static json_t *causes_json(const struct explain *e, unsigned causes)
             add_cause(list, fact_json(e, (enum explain_kind)kind));
     for (int i = 0; causes & EXPLAIN_ENDS && i < e->end_count; i++)
         add_cause(list, end_json(&e->ends[i]));
+    for (int i = 0; causes & EXPLAIN_RUNGS && i < e->rung_count; i++)
+        add_cause(list, rung_json(&e->rungs[i]));
     return list;
 }
 

@@ -259,7 +259,7 @@ void guest_files_take_back(const struct guest *g)
     if (!g->uid)
         return;
     read_list(g, &list);
-    for (size_t i = 0; i < list.len; i += strlen(list.data + i) + 1)
+    for (size_t i = 0; list.data && i < list.len; i += strlen(list.data + i) + 1)
         close_to(g, list.data + i);
     um_buf_done(&list);
     unlink(list_path(g, path));
@@ -274,15 +274,18 @@ void guest_files_drop(const struct guest *g, const char *path)
     if (!g->uid)
         return;
     read_list(g, &list);
-    for (size_t i = 0; i < list.len; i += strlen(list.data + i) + 1) {
+    for (size_t i = 0; list.data && i < list.len; i += strlen(list.data + i) + 1) {
         if (strcmp(list.data + i, path) == 0)
             close_to(g, path);
         else
             um_buf_append(&left, list.data + i, strlen(list.data + i) + 1);
     }
     /* A list that says too much does no harm. */
-    if (!left.failed && left.len < list.len &&
-        um_file_replace(list_path(g, name), left.data, left.len, 0600, &err))
+    list_path(g, name);
+    if (!left.failed && !left.data)
+        unlink(name);
+    else if (!left.failed && left.len < list.len &&
+             um_file_replace(name, left.data, left.len, 0600, &err))
         um_log(UM_LOG_WARNING, "guest %s: %s", g->def.name, err.message);
     um_buf_done(&list);
     um_buf_done(&left);

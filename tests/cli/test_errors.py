@@ -126,7 +126,7 @@ class Usage(Case):
         self.assertIn('umlctl help lists them all', self.usage('frobnicate'))
 
     def test_wrong_usage(self):
-        for words in ((), ('start',), ('show',), ('list', 'x'), ('kernel',),
+        for words in ((), ('start',), ('show',), ('list', '--all'), ('kernel',),
                       ('list', '--bogus'), ('--bogus',), ('list', '-z'), ('list', '--json=yes'),
                       ('--timeout', 'soon', 'list'), ('--timeout', '0', 'list'), ('--timeout',),
                       ('stop', 'a', '--', 'b'), ('run', 'mem=1G'), ('start', '-c', 'a', 'b'),

@@ -56,6 +56,42 @@ class Select(Case):
         self.ok('stop', 'web1', 'other')
         self.assertEqual(self.umld.calls('io.umld.Guest.List'), [])
 
+    def test_list_and_metrics_are_about_those_named(self):
+        self.script('Server.Metrics', {'metrics': []})
+        for words, names in (
+                ([], ['web1', 'db', 'web2', 'bare']),
+                (['web*'], ['web1', 'web2']),
+                (['bare,db'], ['db', 'bare']),
+                (['-l', 'customer=7'], ['web1', 'db'])):
+            with self.subTest(words):
+                rows = self.ok('list', *words).splitlines()[1:]
+                self.assertEqual([row.split()[0] for row in rows], names)
+                reply = json.loads(self.ok('--json', 'list', *words))
+                self.assertEqual([g['definition']['name'] for g in reply['guests']], names)
+                self.umld.requests.clear()
+                self.ok('metrics', *words)
+                asked = self.umld.params('io.umld.Server.Metrics')[0].get('guests')
+                self.assertEqual(sorted(asked) if words else asked, sorted(names) if words else None)
+        for words in (['nix'], ['web1', 'nix'], ['-l', 'customer=9'], ['nix*']):
+            with self.subTest(words):
+                self.assertIn('nix' if 'nix' in words[-1] else 'no guest fits', self.fails(7, 'list', *words))
+
+    def test_logs_of_several_have_headings(self):
+        def read(params, _):
+            if params['name'] == 'db':
+                raise Error('NotFound', message='no log')
+            text = f"said by {params['name']}\n"
+            return {'data': text if params['offset'] == 0 else '', 'offset': params['offset'], 'next': len(text),
+                    'size': len(text), 'boot': 1}
+        self.script('Console.Read', read)
+        self.assertEqual(self.ok('logs', 'web1'), 'said by web1\n')
+        self.assertEqual(self.ok('logs', 'web*'),
+                         '==> web1 <==\nsaid by web1\n\n==> web2 <==\nsaid by web2\n')
+        self.assertEqual([json.loads(line)['name'] for line in self.ok('--json', 'logs', 'web1,bare').splitlines()],
+                         ['web1', 'bare'])
+        self.assertIn('no log', self.fails(15, 'logs', 'web1,db'))
+        self.assertIn('name one guest', self.fails(2, 'logs', '--follow', 'web*'))
+
     def test_what_fits_nothing_is_an_error_and_nothing_happens(self):
         for words in (['nix*'], ['web1', 'nix*'], ['-l', 'customer=9'], ['web*', '-l', 'customer=9'],
                       ['db', '-l', 'tier']):

@@ -78,7 +78,7 @@ class HostFixes(unittest.TestCase):
         self.assertEqual([pid for pid in tree if alive(pid)], [])
         self.assertFalse(os.path.exists(f"{self.daemon.run}/g/{name}"))
         before = (read(beat), os.stat(disk).st_mtime_ns)
-        left = [pid for pid in pids() if f"/g/{name}/".encode() in read(f"/proc/{pid}/cmdline")]
+        left = [pid for pid in self.daemon.processes() if f"/g/{name}/".encode() in read(f"/proc/{pid}/cmdline")]
         self.assertEqual(left, [])
         for path in ("/s", "/root/beat"):
             self.assertFalse(os.path.exists(path), "guest code ran on the host")

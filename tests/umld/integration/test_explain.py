@@ -37,7 +37,7 @@ class Explain(Case):
         self.call("Guest.Stop", name="web")
         reply = self.explain()
         self.assertRegex(reply["text"], f"^was stopped because {ME} asked for it at ")
-        self.assertEqual(self.causes(reply), [f"{ME} asked for stop", "stopped after releasing (R_DONE)"])
+        self.assertEqual(self.causes(reply), [f"{ME} asked for stop", "its stop: cad: down", "stopped after releasing (R_DONE)"])
 
     def test_the_answer_outlives_the_daemon(self):
         self.boot("web")
@@ -98,7 +98,21 @@ class Explain(Case):
         stopping = self.client()
         stopping.send("Guest.Stop", {"name": "web"})
         self.wait("web", "stopping")
-        self.assertRegex(self.explain()["text"], rf"^{ME} asked for stop at .*, and it is shutting down; in \d+ s it is killed")
+        self.assertRegex(self.explain()["text"],
+                         rf"^{ME} asked for stop at .*; asked to shut down \(Ctrl-Alt-Del\); in \d+ s it is killed")
+
+    def test_the_rungs_of_a_stop_are_its_causes(self):
+        self.set(stop_seconds=1)
+        self.boot("web", fake="ignorecad")
+        for _ in range(2):
+            self.call("Guest.Stop", name="web")
+            reply = self.explain()
+            self.assertRegex(reply["text"], f"^was stopped because {ME} asked for it at ")
+            rungs = [cause for cause in self.causes(reply) if cause.startswith("its stop: ")]
+            self.assertEqual(rungs[0], "its stop: cad: timeout")
+            self.assertEqual(rungs[-1], "its stop: halt: down")
+            self.assertEqual(len(rungs), len(set(rungs)), "of this stop, not of the one before")
+            self.call("Guest.Start", name="web")
 
     def test_what_it_said_of_itself(self):
         self.boot("web")
