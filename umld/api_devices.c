@@ -31,9 +31,9 @@ static bool keep_origins(const struct guest *g, struct guest_definition *def)
 }
 
 /* Its kernel may have what is not stored, when something could not be put back. */
-static bool is_live(const struct guest *g, const char *name)
+static const struct device *live_device(const struct guest *g, const char *name)
 {
-    return g->live && guest_definition_find(&g->live->now, name);
+    return g->live ? guest_definition_find(&g->live->now, name) : NULL;
 }
 
 static size_t apply_changes(const struct guest *g, struct guest_definition *def,
@@ -44,7 +44,7 @@ static size_t apply_changes(const struct guest *g, struct guest_definition *def,
 
     json_array_foreach(c->unset, i,
                        item) if (!guest_definition_unset(def, json_string_value(item)) &&
-                                 !is_live(g, json_string_value(item)) && count < PROBLEMS_MAX)
+                                 !live_device(g, json_string_value(item)) && count < PROBLEMS_MAX)
         um_fail(&errors[count++], UM_E_NOT_FOUND, "definition", json_string_value(item),
                 "there is no device \"%s\" to remove", json_string_value(item));
     json_array_foreach(c->set, i, item) if (count < PROBLEMS_MAX &&
@@ -132,10 +132,14 @@ static bool names_of(const struct guest *g, const struct change *c,
                 !um_strv_contains(ret, name) && !um_strv_add(ret, name))
                 return false;
         }
-    json_array_foreach(c->unset, i,
-                       item) if (is_live(g, json_string_value(item)) &&
-                                 !um_strv_contains(ret, json_string_value(item)) &&
-                                 !um_strv_add(ret, json_string_value(item))) return false;
+    json_array_foreach(c->unset, i, item)
+    {
+        const struct device *v = live_device(g, json_string_value(item));
+
+        if (v && !um_strv_contains(ret, device_name(v, name, sizeof(name))) &&
+            !um_strv_add(ret, name))
+            return false;
+    }
     return true;
 }
 

@@ -39,7 +39,7 @@ struct live_item {
     enum device_kind kind;
     int index;
     enum live_how how;
-    bool turned;    /* settling found that it did not happen: the sides are exchanged */
+    bool turned;    /* it did not happen: the sides are exchanged */
     bool touched;   /* its kernel may have done something already */
     bool took;      /* all of it was done, before another failed */
     char note[240]; /* why not live, or what it means */

@@ -1,6 +1,6 @@
 /*
- * Doing a change, one step at a time: each asks the kernel or the monitor something, and the answer
- * decides. When an item fails, it and those before it are put back.
+ * Doing a change, one step at a time: each asks the kernel something, and the answer decides. When
+ * an item fails, it and those before it are put back.
  */
 #include "umld/events.h"
 #include "umld/failpoint.h"
@@ -111,6 +111,7 @@ static void item_failed(struct live_job *job)
     tell_failed(job, g, it);
     if (job->flags & LIVE_SINGLY) { /* it stays what it was before */
         swap_sides(it);
+        it->turned = true;
         next_item(job);
         return;
     }
