@@ -178,11 +178,12 @@ static bool take_word(struct reading *r, const char *value)
 static bool take_mount(struct reading *r, const char *value)
 {
     struct guest_live *l = r->live;
+    const char *blank = strchr(value, ' ');
 
-    if (l->mount_count == LIVE_MOUNTS_MAX || strlen(value) < strlen("ro /"))
+    if (l->mount_count == LIVE_MOUNTS_MAX || !blank)
         return false;
-    l->mounts[l->mount_count] = (struct live_mount){.path = strdup(value + strlen("ro ")),
-                                                    .read_only = um_str_starts(value, "ro ")};
+    l->mounts[l->mount_count] =
+        (struct live_mount){.path = strdup(blank + 1), .read_only = um_str_starts(value, "ro ")};
     return l->mounts[l->mount_count++].path;
 }
 
