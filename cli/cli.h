@@ -36,7 +36,13 @@ struct cli {
 };
 
 /* Usual limits for calls without --timeout, milliseconds. */
-enum { CLI_SHORT_MS = 30000, CLI_START_MS = 120000, CLI_STOP_MS = 90000, CLI_WAIT_MS = 86400000 };
+enum {
+    CLI_SHORT_MS = 30000,
+    CLI_LIVE_MS = 90000,
+    CLI_START_MS = 120000,
+    CLI_STOP_MS = 90000,
+    CLI_WAIT_MS = 86400000
+};
 
 void cli_init(struct cli *cli) um_nonnull(1);
 void cli_done(struct cli *cli) um_nonnull(1);

@@ -25,6 +25,7 @@
     X(remove)                                                                                      \
     X(run)                                                                                         \
     X(config)                                                                                      \
+    X(detach)                                                                                      \
     X(mconsole)                                                                                    \
     X(sysrq)                                                                                       \
     X(cad)                                                                                         \

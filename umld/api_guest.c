@@ -99,9 +99,8 @@ static void check_name(struct umld *umld, const char *name, struct um_error *err
     }
 }
 
-/* Problems of a definition, which know the field but not whose it is. */
-static void refuse_definition(struct api_call *call, const char *name, struct um_error *errors,
-                              size_t count)
+void guest_definition_refuse(struct api_call *call, const char *name, struct um_error *errors,
+                             size_t count)
 {
     for (size_t i = 0; i < count; i++)
         if (!errors[i].object[0])
@@ -114,19 +113,15 @@ static bool same_text(const char *a, const char *b)
     return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
-/*
- * What can only be said with the host and the other guests in view. A kernel is tried at the start;
- * one that was defined before (old) and is gone by now is no reason to refuse another change.
- */
-static void check_among_others(struct umld *umld, const struct guest_definition *def,
-                               const struct guest_definition *old, struct um_error *errors,
-                               size_t *count)
+void guest_definition_check_around(struct umld *umld, const struct guest_definition *def,
+                                   const struct guest_definition *old, struct um_error *errors,
+                                   size_t max, size_t *count)
 {
-    guest_definition_check_files(def, guest_ids_any(umld), errors, PROBLEMS_MAX, count);
-    if (*count < PROBLEMS_MAX && !(old && same_text(old->kernel, def->kernel)) &&
+    guest_definition_check_files(def, guest_ids_any(umld), errors, max, count);
+    if (*count < max && !(old && same_text(old->kernel, def->kernel)) &&
         kernels_check(umld, def->kernel, &errors[*count]))
         ++*count;
-    if (*count < PROBLEMS_MAX && guest_order_check(umld, def, &errors[*count]))
+    if (*count < max && guest_order_check(umld, def, &errors[*count]))
         ++*count;
 }
 
@@ -151,12 +146,12 @@ void api_guest_create(struct umld *umld, struct api_call *call, const json_t *pa
 
     check_name(umld, name, errors, &count);
     if (!whole || count) {
-        refuse_definition(call, name, errors, count);
+        guest_definition_refuse(call, name, errors, count);
     } else {
-        check_among_others(umld, &def, NULL, errors, &count);
+        guest_definition_check_around(umld, &def, NULL, errors, PROBLEMS_MAX, &count);
         warnings = guest_order_warnings(umld, &def);
         if (count) {
-            refuse_definition(call, name, errors, count);
+            guest_definition_refuse(call, name, errors, count);
         } else if (api_call_dry(call) && !guest_find(umld, def.name)) {
             /* As it would be: a guest that is nowhere. */
             struct guest would = {.def = def, .wait_status = -1, .cpu = -1, .asked = ""};
@@ -170,96 +165,4 @@ void api_guest_create(struct umld *umld, struct api_call *call, const json_t *pa
     }
     json_decref(warnings);
     guest_definition_done(&def);
-}
-
-static size_t apply_changes(const struct guest *g, struct guest_definition *def,
-                            const json_t *params, struct um_error *errors)
-{
-    const json_t *item;
-    size_t i, count = 0;
-
-    json_array_foreach(json_object_get(params, "unset"), i,
-                       item) if (!guest_definition_unapply(def, json_string_value(item)) &&
-                                 count < PROBLEMS_MAX)
-        um_fail(&errors[count++], UM_E_NOT_FOUND, NULL, json_string_value(item),
-                "there is no \"%s\" to take away", json_string_value(item));
-    json_array_foreach(json_object_get(params, "set"), i,
-                       item) if (count < PROBLEMS_MAX &&
-                                 guest_definition_apply(def, json_string_value(item),
-                                                        params_text(params, "cwd", NULL),
-                                                        &errors[count])) count++;
-    if (!count)
-        guest_definition_check(def, errors, PROBLEMS_MAX, &count);
-    if (!count)
-        check_among_others(g->umld, def, &g->def, errors, &count);
-    return count;
-}
-
-static bool same_definition(const struct guest_definition *a, const struct guest_definition *b)
-{
-    json_t *ja = guest_definition_json(a), *jb = guest_definition_json(b);
-    bool same = json_equal(ja, jb);
-
-    json_decref(ja);
-    json_decref(jb);
-    return same;
-}
-
-void api_guest_update(struct umld *umld, struct api_call *call, const json_t *params)
-{
-    struct guest *g = guest_of_call(umld, call, params);
-    struct guest_definition def = GUEST_DEFINITION_INIT;
-    struct um_error errors[PROBLEMS_MAX];
-    json_t *warnings;
-    struct guest would;
-    size_t count;
-    bool changed;
-
-    if (!g)
-        return;
-    if (!guest_definition_copy(&g->def, &def)) {
-        um_fail(&errors[0], UM_E_NO_RESOURCES, g->def.name, NULL, "out of memory");
-        api_reply_error(call, &errors[0]);
-        return;
-    }
-    count = apply_changes(g, &def, params, errors);
-    changed = !count && !same_definition(&def, &g->def);
-    warnings = guest_order_warnings(umld, &def);
-    if (changed && !api_call_dry(call) && guest_redefine(g, &def, &errors[0]))
-        count = 1;
-    would = *g;
-    if (changed && api_call_dry(call)) {
-        would.def = def;
-        would.revision++;
-    }
-    if (count)
-        refuse_definition(call, g->def.name, errors, count);
-    else
-        api_reply(call, defined_reply(&would, changed, warnings));
-    json_decref(warnings);
-    guest_definition_done(&def);
-}
-
-void api_guest_config(struct umld *umld, struct api_call *call, const json_t *params)
-{
-    struct guest *g = guest_of_call(umld, call, params);
-    const char *only = params_text(params, "device", NULL);
-    json_t *values = json_array();
-    struct um_error err;
-    char object[96];
-
-    if (!g) {
-        json_decref(values);
-        return;
-    }
-    guest_definition_words(&g->def, only, values);
-    if (only && !json_array_size(values)) {
-        json_decref(values);
-        um_fail(&err, UM_E_NOT_FOUND, guest_object(g, object, sizeof(object)), "device",
-                "it has no device or key \"%.40s\"", only);
-        um_hint(&err, "see: umlctl config %s", g->def.name);
-        api_reply_error(call, &err);
-        return;
-    }
-    api_reply(call, json_pack("{s:o}", "values", values));
 }

@@ -2,6 +2,7 @@
 #include "umld/events.h"
 #include "umld/failpoint.h"
 #include "umld/guest_ids.h"
+#include "umld/guest_live.h"
 #include "umld/guest_order.h"
 #include "umld/stranger.h"
 #include "vmcore/base/clock.h"
@@ -46,6 +47,7 @@ struct guests *guests_new(struct umld *umld)
 static void guest_free(struct guest *g)
 {
     guest_waiters_drop(g);
+    guest_live_end(g);
     monitor_close(g);
     guest_lanes_close(g);
     guest_plan_free(g);
@@ -381,6 +383,7 @@ static const struct {
     {EFFECT_REATTACH, guest_reattach},
     {EFFECT_FORGET, guest_drop_exit_record},
     {EFFECT_WATCH, guest_watch_stranger},
+    {EFFECT_DEVICES, guest_live_look},
 };
 
 /* Only now that it is no longer stored. */

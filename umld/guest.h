@@ -41,7 +41,8 @@ enum guest_effect {
     EFFECT_RELEASE = 1 << 8,
     EFFECT_REATTACH = 1 << 9,
     EFFECT_FORGET = 1 << 10, /* how it ended is stored: the exit record goes */
-    EFFECT_WATCH = 1 << 11   /* somebody else's: a monitor for it, stranger.h */
+    EFFECT_WATCH = 1 << 11,  /* somebody else's: a monitor for it, stranger.h */
+    EFFECT_DEVICES = 1 << 12 /* guest_live_look() */
 };
 
 struct monitor_link;
@@ -116,6 +117,7 @@ struct guest {
     struct monitor_link *link;
     struct mconsole_lane *lanes[MCONSOLE_LANE_COUNT];
     struct guest_waiter *waiters;
+    struct guest_live *live;                  /* devices of its kernel, or NULL; guest_live.h */
     struct launch_plan *plan;                 /* between prepare and spawn; guest_start.c */
     const struct launch_kernel *given_kernel; /* internal guests: what to boot; not owned */
     void (*on_notify)(struct guest *g, const char *text, void *arg);
@@ -399,9 +401,9 @@ bool guest_job_resume(struct umld *umld, int64_t id, const char *object, const c
 
 /* ---- guest_disks.c ---- */
 /* UM_E_CONFLICT when a guest that runs, or is about to, writes a file this one uses, or reads one
- * it writes. */
-enum um_code guest_disks_free(const struct guest *g, struct um_error *err)
-    um_nonnull(1, 2) um_check;
+ * it writes. itself: the guest that is not asked, g or what g is a copy of. */
+enum um_code guest_disks_free(const struct guest *g, const struct guest *itself,
+                              struct um_error *err) um_nonnull(1, 2, 3) um_check;
 
 /* ---- api_guest.c ---- */
 /*
@@ -413,6 +415,18 @@ struct guest *guest_of_call(struct umld *umld, struct api_call *call, const json
 /* Is `ifRevision`, where it was given, still that of the guest? Else the error reply. */
 bool guest_revision_fits(struct guest *g, struct api_call *call, const json_t *params)
     um_nonnull(1, 2, 3);
+
+/* The error reply for problems of a definition, which know the field but not whose it is. */
+void guest_definition_refuse(struct api_call *call, const char *name, struct um_error *errors,
+                             size_t count) um_nonnull(1, 2, 3);
+/*
+ * What of a definition can only be judged with the host and the other guests in view. A kernel is
+ * tried at the start; one that was defined before (old, or NULL) and is gone by now is no reason to
+ * refuse another change.
+ */
+void guest_definition_check_around(struct umld *umld, const struct guest_definition *def,
+                                   const struct guest_definition *old, struct um_error *errors,
+                                   size_t max, size_t *count) um_nonnull(1, 2, 4, 6);
 
 /* ---- guest_json.c ---- */
 json_t *guest_definition_json(const struct guest_definition *d) um_nonnull(1);

@@ -21,6 +21,7 @@
  */
 #include "umld/guest_ids.h"
 #include "umld/guest_ladder.h"
+#include "umld/guest_live.h"
 #include "umld/stranger.h"
 #include "vmcore/base/clock.h"
 #include "vmcore/base/fd.h"
@@ -132,6 +133,7 @@ void guest_adopted_state(struct guest *g, const struct mon_state *s)
     if (rebooted) {
         g->boot = s->boot;
         guest_signals_reset(g);
+        guest_live_renewed(g);
     }
     g->kernel_up = s->flags & MON_F_KERNEL_UP;
     g->ready = g->ready && !rebooted && (s->flags & MON_F_READY);
@@ -206,6 +208,7 @@ static void adopt_one(struct guest *g)
     g->start_asked = strcmp(g->asked, "start") == 0 || (g->state == GUEST_STOPPING && g->want_up);
     if (monitor_connect(g, &err) == UM_OK) {
         enter_adopting(g);
+        guest_live_load(g);
         /* One that is stopped or hangs tells nothing: its end must be seen all the same. */
         if (same)
             monitor_watch(g, g->monitor_pid, um_pidfd_open(g->monitor_pid));

@@ -352,6 +352,8 @@ static void enter(struct guest *g, enum guest_state next, enum guest_event event
         events_emit(g->umld, "guest.state", g->def.name, "from", from->name, "to", to->name, "why",
                     guest_event_name(event), NULL);
     guest_touch(g);
+    if (next == GUEST_RUNNING && g->live)
+        guest_effect(g, EFFECT_DEVICES); /* what waited for a kernel that takes changes */
     failpoint_guest("enter", g);
 }
 

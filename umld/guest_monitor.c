@@ -5,7 +5,7 @@
  */
 #include "mconsole/wire.h"
 #include "umld/events.h"
-#include "umld/guest.h"
+#include "umld/guest_live.h"
 #include "umld/stranger.h"
 #include "vmcore/base/clock.h"
 #include "vmcore/base/fd.h"
@@ -147,8 +147,11 @@ static void announce_exit(struct guest *g, const struct mon_state *s)
     snprintf(boot, sizeof(boot), "%" PRIu64, g->boot);
     snprintf(number, sizeof(number), "%d",
              exited ? WEXITSTATUS(s->wait_status) : WTERMSIG(s->wait_status));
-    events_emit(g->umld, "guest.exited", g->def.name, "boot", boot, exited ? "status" : "signal",
-                number, NULL);
+    if (s->flags & MON_F_NO_STATUS)
+        events_emit(g->umld, "guest.exited", g->def.name, "boot", boot, NULL);
+    else
+        events_emit(g->umld, "guest.exited", g->def.name, "boot", boot,
+                    exited ? "status" : "signal", number, NULL);
 }
 
 /* Facts that came with a STATE message, compared with the one before. */
@@ -181,6 +184,7 @@ static void take_state(struct monitor_link *l, const struct mon_state *s)
     if (rebooted) {
         g->ready = false;
         guest_signals_reset(g);
+        guest_live_renewed(g);
     }
     if (s->flags & MON_F_KERNEL_UP && (fresh & MON_F_KERNEL_UP || rebooted))
         guest_post(g, GUEST_M_UP);

@@ -6,6 +6,7 @@
 #include "umld/cgroup.h"
 #include "umld/failpoint.h"
 #include "umld/guest_ids.h"
+#include "umld/guest_live.h"
 #include "umld/guest_order.h"
 #include "umld/kernels.h"
 #include "umld/settings.h"
@@ -96,6 +97,8 @@ static enum um_code write_words(struct guest *g, const struct launch_kernel *ker
     g->plan->gate = um_strv_contains(&cgroups, ORDER_CGROUP_GATE);
     if (!code)
         code = launch_order(&g->def, kernel, paths, options, &g->plan->order, err);
+    if (!code)
+        guest_live_begin(g);
     options->cgroups = NULL;
     um_strv_done(&cgroups);
     return code;
@@ -159,7 +162,7 @@ static void plan(struct guest *g, const struct launch_kernel *kernel)
 {
     struct um_error err;
 
-    if (guest_ids_give(g, &err) || guest_disks_free(g, &err) || write_order(g, kernel, &err)) {
+    if (guest_ids_give(g, &err) || guest_disks_free(g, g, &err) || write_order(g, kernel, &err)) {
         guest_prepare_failed(g, &err);
         return;
     }
@@ -256,7 +259,8 @@ enum um_code guest_start_check(struct guest *g, struct um_error *err)
 
     guest_definition_check_files(&g->def, guest_ids_any(g->umld), why, UM_ARRAY_LEN(why), &count);
     if (!count && guest_stranger_startable(g, why) == UM_OK &&
-        kernels_check(g->umld, g->def.kernel, why) == UM_OK && guest_disks_free(g, why) == UM_OK)
+        kernels_check(g->umld, g->def.kernel, why) == UM_OK &&
+        guest_disks_free(g, g, why) == UM_OK)
         return UM_OK;
     /* As Start says it: not about a value of this call, but of the definition. */
     code = why->code;

@@ -293,11 +293,18 @@ class Verbs(Case):
     def test_config(self):
         self.script('Guest.Config', {'values': [
             {'device': 'ubd0', 'value': 'ubd0=/img', 'where': 'stored'},
-            {'device': 'con1', 'value': 'con1=pts', 'where': 'live'}]})
-        self.assertEqual(self.ok('config', 'web'), 'ubd0=/img\ncon1=pts  (live only)\n')
+            {'device': 'con1', 'value': 'con1=pts', 'where': 'live'},
+            {'device': 'con2', 'value': 'con2=pts', 'where': 'differs', 'live': 'con2=none'},
+            {'device': 'ubd1', 'value': 'ubd1=/b', 'where': 'differs'},
+            {'device': 'mem', 'value': 'mem=64M', 'where': 'both', 'live': 'mem=64M'}]})
+        self.assertEqual(self.ok('config', 'web').splitlines(), [
+            'ubd0=/img  (stored only)', 'con1=pts  (live only)', 'con2=pts  (live: con2=none)', 'ubd1=/b  (live: not there)',
+            'mem=64M'])
+        self.script('Guest.Config', {'values': [{'device': 'ubd0', 'value': 'ubd0=/img', 'where': 'stored'}]})
+        self.assertEqual(self.ok('config', 'web'), 'ubd0=/img\n', 'of a guest that does not run all is only stored')
         self.ok('config', 'web', 'ubd0')
         self.assertEqual(self.umld.params('io.umld.Guest.Config'),
-                         [{'name': 'web'}, {'name': 'web', 'device': 'ubd0'}])
+                         [{'name': 'web'}, {'name': 'web'}, {'name': 'web', 'device': 'ubd0'}])
         self.script('Guest.Update', {'guest': guest(), 'changed': True})
         done = self.run_ctl('config', 'web', 'mem=1G', '--unset', 'ubd1', '-u', 'con1')
         self.assertEqual(done.stdout, 'web: changed\n')

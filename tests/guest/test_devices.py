@@ -99,17 +99,11 @@ class Devices(unittest.TestCase):
         other.ctl("kill", "holder")
         mine.start()
 
-    def make_cow(self, name, backing):
-        path = f"{self.daemon.files}/{name}"
-        subprocess.run(["uml_mkcow", path, backing], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.daemon.give(path)
-        return path
-
     @unittest.skipUnless(shutil.which("uml_mkcow"), "no uml_mkcow: apt install uml-utilities")
     def test_cow_keeps_the_backing_file_as_it_is(self):
         backing = self.daemon.disk("backing.img")
         before = os.stat(backing)
-        cow = self.make_cow("one.cow", backing)
+        cow = self.daemon.cow("one.cow", backing)
         guest = self.guest("cow", f"ubd0={cow},{backing}")
         with guest.shell() as shell:
             shell.run("echo in-the-cow >/root/file; sync")
@@ -124,7 +118,7 @@ class Devices(unittest.TestCase):
     @unittest.skipUnless(shutil.which("uml_mkcow"), "no uml_mkcow: apt install uml-utilities")
     def test_backing_file_may_be_named_by_the_header_alone(self):
         backing = self.daemon.disk("named.img")
-        guests = [self.guest(f"header{i}", "con1=managed", "ubd0=" + self.make_cow(f"header{i}.cow", backing)) for i in range(2)]
+        guests = [self.guest(f"header{i}", "con1=managed", "ubd0=" + self.daemon.cow(f"header{i}.cow", backing)) for i in range(2)]
         for i, guest in enumerate(guests):
             with guest.shell() as shell:
                 shell.run(f"echo {i} >/root/file")
@@ -135,7 +129,7 @@ class Devices(unittest.TestCase):
     @unittest.skipUnless(shutil.which("uml_mkcow"), "no uml_mkcow: apt install uml-utilities")
     def test_cow_on_a_changed_backing_file_is_refused_before_the_start(self):
         backing = self.daemon.disk("changed.img")
-        cow = self.make_cow("changed.cow", backing)
+        cow = self.daemon.cow("changed.cow", backing)
         os.utime(backing, (1, 1))
         reply = self.daemon.ctl("create", "changed", f"ubd0={cow},{backing}", check=False)
         if reply.returncode == 0:

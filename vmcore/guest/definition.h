@@ -114,6 +114,9 @@ void guest_definition_check_files(const struct guest_definition *d, bool own_uid
  * a device is defined, before a guest has had its hands on the file. False: no memory.
  */
 bool guest_definition_note_origins(struct guest_definition *d) um_nonnull(1) um_check;
+/* Take what is not known yet from devices of `known` with the same file. False: no memory. */
+bool guest_definition_keep_origins(struct guest_definition *d, const struct guest_definition *known)
+    um_nonnull(1, 2) um_check;
 
 const char *guest_restart_name(enum guest_restart r);
 bool guest_restart_from_name(const char *s, enum guest_restart *ret) um_check;

@@ -43,6 +43,11 @@ def stopped(case, name):
     return {"name": name}
 
 
+def attached(case, name):
+    case.create(name, "con3=none")
+    return {"name": name, "device": "con3"}
+
+
 def running(case, name):
     case.boot(name)
     return {"name": name}
@@ -127,6 +132,7 @@ SAMPLES = {
                            {"definition": {"name": "another", "kernel": "fake"}}, "Exists"),
     "Guest.Adopt": Sample(by_hand, {"name": "another"}),
     "Guest.Update": Sample(with_(stopped, set=["mem=65M"]), {"set": ["mem=66M"]}),
+    "Guest.Detach": Sample(attached, {"device": "ubd9"}, "NotFound"),
     "Guest.Remove": Sample(stopped, {"force": True}),
     "Guest.Start": Sample(stopped, {"wait": "kernel"}),
     "Guest.Stop": Sample(running, {"force": True}),
