@@ -259,8 +259,7 @@ enum um_code guest_start_check(struct guest *g, struct um_error *err)
 
     guest_definition_check_files(&g->def, guest_ids_any(g->umld), why, UM_ARRAY_LEN(why), &count);
     if (!count && guest_stranger_startable(g, why) == UM_OK &&
-        kernels_check(g->umld, g->def.kernel, why) == UM_OK &&
-        guest_disks_free(g, g, why) == UM_OK)
+        kernels_check(g->umld, g->def.kernel, why) == UM_OK && guest_disks_free(g, g, why) == UM_OK)
         return UM_OK;
     /* As Start says it: not about a value of this call, but of the definition. */
     code = why->code;

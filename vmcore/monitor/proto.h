@@ -51,7 +51,7 @@ enum {
         64, /* the kernel or sandbox could not be started; exec_errno, panic[]: text */
     MON_F_MAIN_GONE = 128, /* the kernel's main process has ended; wait_status and exit_wall_ns are
                               valid. What is left of the guest is being cleared: EXITED follows */
-    MON_F_NO_STATUS = 256 /* with EXITED: it was not our child, wait_status means nothing */
+    MON_F_NO_STATUS = 256  /* with EXITED: it was not our child, wait_status means nothing */
 };
 
 struct mon_state {
