@@ -3,7 +3,9 @@
 #include "cli/show.h"
 #include "cli/targets.h"
 #include "cli/text.h"
+#include "cli/words.h"
 #include "schemas/api_names.h"
+#include "vmcore/base/str.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +30,16 @@ static void tell_query(struct cli *cli, const char *name, const json_t *reply)
     }
 }
 
+/* The daemon takes words as create does, but users by number only. */
+static json_t *change_word(const char *word)
+{
+    int64_t uid;
+
+    if (um_str_starts(word, "owner=") && words_uid(word + strlen("owner="), &uid))
+        return json_sprintf("owner=%lld", (long long)uid);
+    return json_string(word);
+}
+
 static void fill_change(um_unused const struct cli *cli, const struct args *args, json_t *params)
 {
     json_t *set = json_array(), *unset = json_array();
@@ -35,7 +47,7 @@ static void fill_change(um_unused const struct cli *cli, const struct args *args
     size_t pos = 0;
 
     for (size_t i = 1; i < args->count; i++)
-        json_array_append_new(set, json_string(args->word[i]));
+        json_array_append_new(set, change_word(args->word[i]));
     while ((device = args_next(args, "unset", &pos)))
         json_array_append_new(unset, json_string(device));
     json_object_set_new(params, "set", set);
@@ -80,26 +92,28 @@ static int run(struct cli *cli, const struct args *args)
         assignments += strchr(args->word[i], '=') != NULL;
     if (assignments == 0 && !args_flag(args, "unset")) {
         if (args->count > 2)
-            return cli_usage(cli, args, "one device at a time can be shown");
+            return cli_usage(cli, args, "one device or key at a time can be shown");
         return targets_run(cli, args, &query);
     }
     if (assignments + 1 != args->count)
-        return cli_usage(cli, args, "DEVICE and DEVICE=SPEC cannot be mixed");
+        return cli_usage(cli, args,
+                         "what is asked (WORD) and what is changed (WORD=VALUE) cannot be mixed");
     return targets_run(cli, args, &change);
 }
 
 static const struct option_row options[] = {
-    {"unset", 'u', "WORD", NULL, "take a device or a limit away; may be repeated"},
+    {"unset", 'u', "WORD", NULL, "take a device, key, label: or limit: back; repeatable"},
     SELECT_ONE_OPTIONS,
     {NULL, 0, NULL, NULL, NULL},
 };
 
 const struct command command_config = {
     .name = "config",
-    .usage = "GUEST [DEVICE | DEVICE=SPEC ...] [--unset WORD]",
+    .usage = "GUEST [WORD | WORD=VALUE ...] [--unset WORD]",
     .summary = "Show or change a guest's devices and keys",
-    .details = "Words are those of create. A running guest takes a change at its next start.\n"
-               "GUEST may be several: names and patterns joined by commas.\n"
+    .details = "Words are those of create. A key without a value (kernel=), or taken back with\n"
+               "--unset, has its default again. A running guest takes a change at its next\n"
+               "start. GUEST may be several: names and patterns joined by commas.\n"
                "Example:\n"
                "  umlctl config web mem=256M con1=pts --unset ubd1\n"
                "  umlctl config web limit:cpu=50% --unset limit:io",

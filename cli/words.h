@@ -17,6 +17,9 @@ enum um_code words_apply(json_t *definition, char *const *words, size_t count, s
 /* Words after `--`, appended to `cmdline`. */
 void words_cmdline(json_t *definition, char *const *words, size_t count) um_nonnull(1);
 
+/* A user's name or number as a number. False: there is no such user. */
+bool words_uid(const char *user, int64_t *ret) um_nonnull(1, 2) um_check;
+
 /* Append to an array member, which is made if need be. */
 void words_append(json_t *definition, const char *key, const char *value) um_nonnull(1, 2, 3);
 

@@ -6,6 +6,7 @@
 #include "umld/guest.h"
 #include "umld/guest_ids.h"
 #include "umld/guest_order.h"
+#include "umld/kernels.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,16 +72,31 @@ void api_guest_get(struct umld *umld, struct api_call *call, const json_t *param
 static bool paths_fit(struct umld *umld, const char *name, struct um_error *err)
 {
     size_t len = strlen(umld->paths.run_dir) + strlen("/g//in/uml/mconsole") + strlen(name);
-    char object[96];
 
     if (len <= 107)
         return true;
-    snprintf(object, sizeof(object), "guest \"%.63s\"", name);
-    um_fail(err, UM_E_INVALID, object, "name",
+    um_fail(err, UM_E_INVALID, NULL, "name",
             "its socket path %s/g/%s/in/uml/mconsole would be %zu bytes long, the limit is 107",
             umld->paths.run_dir, name, len);
     um_hint(err, "use a name %zu bytes shorter, or a shorter run directory", len - 107);
     return false;
+}
+
+/* The deeper checks know names, too, but are not made when there are other problems. */
+static void check_name(struct umld *umld, const char *name, struct um_error *errors, size_t *count)
+{
+    for (size_t i = 0; i < *count; i++)
+        if (strcmp(errors[i].field, "name") == 0)
+            return;
+    if (*count == PROBLEMS_MAX)
+        return;
+    if (!um_name_valid(name)) {
+        um_fail(&errors[*count], UM_E_INVALID, NULL, "name", "\"%.80s\" is no name for a guest",
+                name);
+        um_hint(&errors[(*count)++], UM_NAME_RULE);
+    } else if (!paths_fit(umld, name, &errors[*count])) {
+        ++*count;
+    }
 }
 
 /* Problems of a definition, which know the field but not whose it is. */
@@ -93,11 +109,23 @@ static void refuse_definition(struct api_call *call, const char *name, struct um
     api_reply_errors(call, errors, count);
 }
 
-/* What can only be said with the host and the other guests in view. */
+static bool same_text(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+/*
+ * What can only be said with the host and the other guests in view. A kernel is tried at the start;
+ * one that was defined before (old) and is gone by now is no reason to refuse another change.
+ */
 static void check_among_others(struct umld *umld, const struct guest_definition *def,
-                               struct um_error *errors, size_t *count)
+                               const struct guest_definition *old, struct um_error *errors,
+                               size_t *count)
 {
     guest_definition_check_files(def, guest_ids_any(umld), errors, PROBLEMS_MAX, count);
+    if (*count < PROBLEMS_MAX && !(old && same_text(old->kernel, def->kernel)) &&
+        kernels_check(umld, def->kernel, &errors[*count]))
+        ++*count;
     if (*count < PROBLEMS_MAX && guest_order_check(umld, def, &errors[*count]))
         ++*count;
 }
@@ -118,21 +146,14 @@ void api_guest_create(struct umld *umld, struct api_call *call, const json_t *pa
     size_t count = 0;
     json_t *warnings = NULL;
     struct guest *g = NULL;
+    bool whole = guest_definition_from_json(json, params_text(params, "cwd", NULL),
+                                            api_call_uid(call), &def, errors, PROBLEMS_MAX, &count);
 
-    if (!um_name_valid(name)) {
-        um_fail(&errors[count++], UM_E_INVALID, "definition", "name", "\"%.80s\" is no guest name",
-                name);
-        um_hint(&errors[0],
-                "use 1 to 63 letters, digits, '.', '_' or '-', beginning with a letter or digit");
-    } else if (!paths_fit(umld, name, &errors[count])) {
-        count++;
-    }
-    if (!guest_definition_from_json(json, params_text(params, "cwd", NULL), api_call_uid(call),
-                                    &def, errors, PROBLEMS_MAX, &count) ||
-        count) {
+    check_name(umld, name, errors, &count);
+    if (!whole || count) {
         refuse_definition(call, name, errors, count);
     } else {
-        check_among_others(umld, &def, errors, &count);
+        check_among_others(umld, &def, NULL, errors, &count);
         warnings = guest_order_warnings(umld, &def);
         if (count) {
             refuse_definition(call, name, errors, count);
@@ -151,17 +172,17 @@ void api_guest_create(struct umld *umld, struct api_call *call, const json_t *pa
     guest_definition_done(&def);
 }
 
-static size_t apply_changes(struct umld *umld, struct guest_definition *def, const json_t *params,
-                            struct um_error *errors)
+static size_t apply_changes(const struct guest *g, struct guest_definition *def,
+                            const json_t *params, struct um_error *errors)
 {
     const json_t *item;
     size_t i, count = 0;
 
     json_array_foreach(json_object_get(params, "unset"), i,
-                       item) if (!guest_definition_unset(def, json_string_value(item)) &&
+                       item) if (!guest_definition_unapply(def, json_string_value(item)) &&
                                  count < PROBLEMS_MAX)
-        um_fail(&errors[count++], UM_E_NOT_FOUND, "definition", json_string_value(item),
-                "there is no device \"%s\" to remove", json_string_value(item));
+        um_fail(&errors[count++], UM_E_NOT_FOUND, NULL, json_string_value(item),
+                "there is no \"%s\" to take away", json_string_value(item));
     json_array_foreach(json_object_get(params, "set"), i,
                        item) if (count < PROBLEMS_MAX &&
                                  guest_definition_apply(def, json_string_value(item),
@@ -170,7 +191,7 @@ static size_t apply_changes(struct umld *umld, struct guest_definition *def, con
     if (!count)
         guest_definition_check(def, errors, PROBLEMS_MAX, &count);
     if (!count)
-        check_among_others(umld, def, errors, &count);
+        check_among_others(g->umld, def, &g->def, errors, &count);
     return count;
 }
 
@@ -201,7 +222,7 @@ void api_guest_update(struct umld *umld, struct api_call *call, const json_t *pa
         api_reply_error(call, &errors[0]);
         return;
     }
-    count = apply_changes(umld, &def, params, errors);
+    count = apply_changes(g, &def, params, errors);
     changed = !count && !same_definition(&def, &g->def);
     warnings = guest_order_warnings(umld, &def);
     if (changed && !api_call_dry(call) && guest_redefine(g, &def, &errors[0]))
@@ -219,37 +240,23 @@ void api_guest_update(struct umld *umld, struct api_call *call, const json_t *pa
     guest_definition_done(&def);
 }
 
-static bool wanted_device(const struct device *d, const char *only)
-{
-    char name[32];
-
-    return !only || strcmp(device_name(d, name, sizeof(name)), only) == 0;
-}
-
 void api_guest_config(struct umld *umld, struct api_call *call, const json_t *params)
 {
     struct guest *g = guest_of_call(umld, call, params);
     const char *only = params_text(params, "device", NULL);
     json_t *values = json_array();
     struct um_error err;
-    char name[32], object[96];
+    char object[96];
 
     if (!g) {
         json_decref(values);
         return;
     }
-    for (size_t i = 0; i < g->def.device_count; i++) {
-        const struct device *d = &g->def.devices[i];
-
-        if (wanted_device(d, only))
-            json_array_append_new(values, json_pack("{s:s,s:s,s:s}", "device",
-                                                    device_name(d, name, sizeof(name)), "value",
-                                                    d->text, "where", "stored"));
-    }
+    guest_definition_words(&g->def, only, values);
     if (only && !json_array_size(values)) {
         json_decref(values);
         um_fail(&err, UM_E_NOT_FOUND, guest_object(g, object, sizeof(object)), "device",
-                "it has no device \"%.40s\"", only);
+                "it has no device or key \"%.40s\"", only);
         um_hint(&err, "see: umlctl config %s", g->def.name);
         api_reply_error(call, &err);
         return;

@@ -264,7 +264,10 @@ void monitor_close(struct guest *g) um_nonnull(1);
 /* The daemon is ending: kill the guest and wait for it, two seconds at the most. */
 void monitor_end_now(struct guest *g) um_nonnull(1);
 bool monitor_connected(const struct guest *g) um_nonnull(1);
-const struct mon_state *monitor_state(const struct guest *g) um_nonnull(1); /* NULL: none yet */
+/* Notifications of the guest that it did not pass on, in this life. */
+uint64_t monitor_dropped(const struct guest *g) um_nonnull(1);
+/* Its last word, that the kernel is gone; NULL: not told. */
+const struct mon_state *monitor_told_end(const struct guest *g) um_nonnull(1);
 /* kv record of MON_CONSOLES; NULL until it came. */
 const char *monitor_consoles(const struct guest *g, size_t *ret_len) um_nonnull(1, 2);
 
@@ -424,8 +427,21 @@ void guest_json_text(const struct guest *g, struct um_buf *b) um_nonnull(1, 2);
 bool guest_definition_from_json(const json_t *json, const char *cwd, uid_t owner,
                                 struct guest_definition *ret, struct um_error *errors, size_t max,
                                 size_t *ret_count) um_nonnull(1, 4, 5, 7) um_check;
-/* Apply one `key=value` or device word of Update. */
+/* Apply one `key=value` or device word of Update; a plain key without a value gets its default. */
 enum um_code guest_definition_apply(struct guest_definition *d, const char *word, const char *cwd,
                                     struct um_error *err) um_nonnull(1, 2) um_check;
+/*
+ * Take back what a word said, named by what stands before its `=`: a device, a plain key (it gets
+ * its default), `label:KEY`, `limit:NAME`, `protect:VERB`. False: there is nothing of this name.
+ */
+bool guest_definition_unapply(struct guest_definition *d, const char *name)
+    um_nonnull(1, 2) um_check;
+/*
+ * The definition as the words that make it, each as {device: what is before its `=`, value: the
+ * word, where: stored}, appended to list: devices, then what is not as if nothing were said of it.
+ * only: this one alone, and a plain key even if it has its default.
+ */
+void guest_definition_words(const struct guest_definition *d, const char *only, json_t *list)
+    um_nonnull(1, 3);
 
 #endif

@@ -175,6 +175,11 @@ class Verbs(Case):
         self.assertEqual(self.ok('start', 'web'), 'web: running, ready\n')
         self.assertEqual(self.sent('Guest.Start'), {'name': 'web', 'timeoutMs': 120000})
 
+    def test_start_without_waiting_says_what_is_under_way(self):
+        for state, changed, told in (('stopped', True, 'starting'), ('failed', True, 'starting'), ('booting', False, 'already booting')):
+            self.script('Guest.Start', {'changed': changed, 'state': state, 'ready': False})
+            self.assertEqual(self.ok('start', 'web', '--wait', 'none'), f'web: {told}\n')
+
     def test_start_options(self):
         self.script('Guest.Start', {'changed': False, 'state': 'running', 'ready': False})
         self.assertEqual(self.ok('start', '--wait', 'kernel', 'web', '--timeout', '2m'),
@@ -319,13 +324,16 @@ class Host(Case):
     def test_kernels(self):
         kernel = {'name': '6.1', 'path': '/k', 'version': '6.1.1', 'dynamic': True, 'guard': True,
                   'xstate': 'guarded', 'killSafe': False, 'lpj': 5, 'transports': ['tap', 'bess'],
-                  'config': {}, 'usable': True}
+                  'config': {'HOSTFS': 'y', 'MODULES': 'm', **{f'OPTION_{n}': 'y' for n in range(20)}}, 'usable': True}
         self.script('Kernel.List', {'kernels': [kernel]})
         self.script('Kernel.Probe', {'kernel': kernel})
         self.script('Kernel.Add', {'kernel': kernel, 'changed': True})
         self.script('Kernel.Remove', {'changed': True})
         self.assertIn('6.1.1', self.ok('kernel', 'list'))
-        self.assertIn('tap bess', self.ok('kernel', 'probe', './linux'))
+        out = self.ok('kernel', 'probe', './linux')
+        self.assertIn('tap bess', out)
+        self.assertIn('config       HOSTFS MODULES=m OPTION_0 ', out)
+        self.assertLessEqual(max(map(len, out.splitlines())), 80)
         self.assertEqual(self.sent('Kernel.Probe'),
                          {'kernel': os.path.realpath(self.dir) + '/linux'})
         self.ok('kernel', 'add', 'linux', '--name', 'mine')

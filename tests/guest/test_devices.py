@@ -83,6 +83,22 @@ class Devices(unittest.TestCase):
         self.daemon.ctl("stop", "first")
         second.start()
 
+    def test_a_disk_of_a_kernel_that_umld_did_not_start_is_left_alone(self):
+        """Seen by the lock that a kernel really holds: that of a guest of another umld."""
+        disk = self.daemon.disk("foreign.img")
+        other = Daemon(user=self.user)
+        self.addCleanup(other.close)
+        other.image()
+        holder = other.guest("holder", "ubd1=" + disk)
+        with holder.shell() as shell:
+            shell.run("exec 3</dev/ubdb")  # kernels before 6.12 lock what is open
+            mine = self.guest("mine", "ubd1=" + disk, start=False)
+            reply = self.daemon.ctl("start", "mine", check=False)
+            self.assertEqual(reply.returncode, 8, reply.stderr)
+            self.assertIn(f"disk {disk} is locked by process {holder.pid()} (", reply.stderr)
+        other.ctl("kill", "holder")
+        mine.start()
+
     def make_cow(self, name, backing):
         path = f"{self.daemon.files}/{name}"
         subprocess.run(["uml_mkcow", path, backing], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -55,7 +55,7 @@ def paused(case, name):
 
 
 def failed(case, name):
-    case.create(name, kernel=case.file("gone"))
+    case.create(name, kernel=kernel_file(case, "gone")["path"])
     os.unlink(os.path.join(case.daemon.directory, "gone"))
     with case.assertRaises(harness.Error):
         case.call("Guest.Start", name=name)
@@ -332,7 +332,7 @@ class Repeats(Case):
         self.assertEqual(self.runtime("web")["bootNumber"], 1)
 
     def test_a_dry_start_refuses_what_the_start_would(self):
-        self.create("web", kernel=self.file("gone"))
+        self.create("web", kernel=kernel_file(self, "gone")["path"])
         os.unlink(os.path.join(self.daemon.directory, "gone"))
         dry = self.fails("BadConfig", "Guest.Start", name="web", dryRun=True)
         real = self.fails("BadConfig", "Guest.Start", name="web")
