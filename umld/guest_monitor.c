@@ -140,6 +140,7 @@ static void keep_state(struct monitor_link *l, const struct mon_state *s)
 static void announce_exit(struct guest *g, const struct mon_state *s)
 {
     bool exited = WIFEXITED(s->wait_status);
+    const char *how = exited ? "status" : "signal";
     char boot[24], number[16];
 
     if (!g->id || !(s->flags & MON_F_STARTED))
@@ -147,11 +148,8 @@ static void announce_exit(struct guest *g, const struct mon_state *s)
     snprintf(boot, sizeof(boot), "%" PRIu64, g->boot);
     snprintf(number, sizeof(number), "%d",
              exited ? WEXITSTATUS(s->wait_status) : WTERMSIG(s->wait_status));
-    if (s->flags & MON_F_NO_STATUS)
-        events_emit(g->umld, "guest.exited", g->def.name, "boot", boot, NULL);
-    else
-        events_emit(g->umld, "guest.exited", g->def.name, "boot", boot,
-                    exited ? "status" : "signal", number, NULL);
+    events_emit(g->umld, "guest.exited", g->def.name, "boot", boot,
+                s->flags & MON_F_NO_STATUS ? NULL : how, number, NULL);
 }
 
 /* Facts that came with a STATE message, compared with the one before. */

@@ -50,8 +50,8 @@ enum {
     MON_F_EXEC_FAILED =
         64, /* the kernel or sandbox could not be started; exec_errno, panic[]: text */
     MON_F_MAIN_GONE = 128, /* the kernel's main process has ended; wait_status and exit_wall_ns are
-                              valid. What is left of the guest is being cleared: EXITED follows */
-    MON_F_NO_STATUS = 256  /* with EXITED: it was not our child, wait_status means nothing */
+                             valid. What is left of the guest is being cleared: EXITED follows */
+    MON_F_NO_STATUS = 256  /* with the two: it was not our child, wait_status means nothing */
 };
 
 struct mon_state {

@@ -30,9 +30,10 @@ enum { KILL_PASSES = 100 };
 static void ended(struct monitor *m)
 {
     m->link.exited = true; /* that there is a status was never promised */
-    m->state.flags |= MON_F_NO_STATUS;
+    m->state.flags |= MON_F_MAIN_GONE | MON_F_NO_STATUS;
     m->state.exit_wall_ns = um_clock_wall_ns();
     mon_timer_disarm(&m->stranger.kill);
+    mon_control_state(m);
     mon_end_proven(m);
 }
 

@@ -110,6 +110,8 @@ class Life(Adopting):
             self.assertIn("known to its parent only", runtime["cause"])
             self.assertIn("known to its parent only", self.ended(name)[0]["cause"])
             self.assertNotIn("exitStatus", runtime)
+            exited = [e["data"] for e in self.events() if e["object"] == name and e["type"] == "guest.exited"]
+            self.assertEqual(exited, [{"boot": "1"}])
             process.wait(harness.LIMIT)
 
     def test_its_kernel_is_pinged(self):
