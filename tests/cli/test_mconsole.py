@@ -97,11 +97,15 @@ class OnATerminal(Base):
     def test_a_session(self):
         self.script('Guest.Get', {'guest': guest('db')})
         self.script('Guest.List', {'guests': [guest('web'), guest('db')]})
-        self.script('Guest.Config', {'values': [{'device': d, 'value': d, 'where': 'both'} for d in ('con0', 'ubd0')]})
+        self.script('Guest.Config', {'values': [{'device': d, 'value': d, 'where': 'both'} for d in ('con0', 'ubd0', 'kernel', 'label:tier')]})
         terminal = self.terminal()
         terminal.type('vers\t\r')
         terminal.expect('<web: version>')
         terminal.expect('web> ')
+        for word in ('ker', 'lab'):  # of the definition, and no device of the kernel
+            terminal.type(f'config {word}\t\r')
+            terminal.expect(f'<web: config {word}>')
+            terminal.expect('web> ')
         terminal.type('config u\t\r')
         terminal.expect('<web: config ubd0>')
         terminal.expect('web> ')
