@@ -254,7 +254,10 @@ void monitor_close(struct guest *g) um_nonnull(1);
 /* The daemon is ending: kill the guest and wait for it, two seconds at the most. */
 void monitor_end_now(struct guest *g) um_nonnull(1);
 bool monitor_connected(const struct guest *g) um_nonnull(1);
-const struct mon_state *monitor_state(const struct guest *g) um_nonnull(1); /* NULL: none yet */
+/* Notifications of the guest that it did not pass on, in this life. */
+uint64_t monitor_dropped(const struct guest *g) um_nonnull(1);
+/* Its last word, that the kernel is gone; NULL: not told. */
+const struct mon_state *monitor_told_end(const struct guest *g) um_nonnull(1);
 /* kv record of MON_CONSOLES; NULL until it came. */
 const char *monitor_consoles(const struct guest *g, size_t *ret_len) um_nonnull(1, 2);
 

@@ -87,9 +87,9 @@ bool guest_take_exit_record(struct guest *g)
 
 bool guest_take_told_end(struct guest *g)
 {
-    const struct mon_state *s = monitor_state(g);
+    const struct mon_state *s = monitor_told_end(g);
 
-    if (!s || !(s->flags & MON_F_EXITED))
+    if (!s)
         return false;
     take_end(g, s->flags, s->wait_status, s->panic);
     g->exit_ns = s->exit_wall_ns;

@@ -80,12 +80,13 @@ void um_buf_consume(struct um_buf *b, size_t n)
 
 char *um_buf_take(struct um_buf *b)
 {
-    char *text;
+    char *text = NULL;
 
     um_buf_append(b, "", 0);
-    text = b->failed ? NULL : b->data;
     if (b->failed)
         free(b->data);
+    else if (!(text = realloc(b->data, b->len + 1)))
+        text = b->data;
     *b = UM_BUF_INIT;
     return text;
 }

@@ -31,7 +31,8 @@ void um_buf_puts(struct um_buf *b, const char *s) um_nonnull(1, 2);
 void um_buf_printf(struct um_buf *b, const char *fmt, ...) um_nonnull(1) um_format(2, 3);
 /* Drop the first n bytes. */
 void um_buf_consume(struct um_buf *b, size_t n) um_nonnull(1);
-/* The text (never NULL unless an allocation failed); the caller owns it and the buffer is reset. */
+/* The text, with no room to spare (never NULL unless an allocation failed); the caller owns it and
+ * the buffer is reset. */
 char *um_buf_take(struct um_buf *b) um_nonnull(1);
 
 /* NULL-terminated list of owned strings. */

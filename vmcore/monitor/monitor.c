@@ -58,6 +58,7 @@ void mon_saw_exec_failure(struct monitor *m, int errnum, const char *why)
 /* The state is announced as EXITED only once everything is proven dead. */
 void mon_saw_exit(struct monitor *m, int wait_status)
 {
+    m->state.flags |= MON_F_MAIN_GONE;
     m->state.wait_status = wait_status;
     m->state.exit_wall_ns = um_clock_wall_ns();
     um_fd_close(&m->link.main_pidfd);
@@ -181,7 +182,7 @@ static enum um_code spawn(struct monitor *m, struct um_error *err)
     struct um_spawn spec = {.argv = m->config.argv.v,
                             .envp = m->config.env.v,
                             .fds = map,
-                            .setup = mon_identity_take,
+                            .setup = mon_identity_differs(&m->config) ? mon_identity_take : NULL,
                             .setup_arg = &m->config};
     um_autofd control = -1;
 

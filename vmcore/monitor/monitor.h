@@ -222,6 +222,8 @@ int mon_initlink_pin(struct monitor *m, uint64_t connection, uint32_t serial, in
 /* At the start: what the order's descriptors are for is not for others. False: they are not there.
  */
 bool mon_identity_keep(const struct mon_config *c) um_nonnull(1) um_check;
+/* Is there anything to take? */
+bool mon_identity_differs(const struct mon_config *c) um_nonnull(1);
 /* um_spawn.setup; its argument is the struct mon_config. */
 int mon_identity_take(void *config, const char **ret_what) um_nonnull(1, 2);
 

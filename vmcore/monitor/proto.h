@@ -47,7 +47,9 @@ enum {
     MON_F_EXITED = 16,   /* the kernel is gone; wait_status and exit_wall_ns are valid */
     MON_F_KILLED = 32,   /* umlmon was asked to kill it */
     MON_F_EXEC_FAILED =
-        64 /* the kernel or sandbox could not be started; exec_errno, panic[]: text */
+        64, /* the kernel or sandbox could not be started; exec_errno, panic[]: text */
+    MON_F_MAIN_GONE = 128 /* the kernel's main process has ended; wait_status and exit_wall_ns are
+                             valid. What is left of the guest is being cleared: EXITED follows */
 };
 
 struct mon_state {
