@@ -94,18 +94,25 @@ class OnATerminal(Base):
         terminal.expect('web> ')
         return terminal
 
+    def test_devices_are_completed_and_no_keys_of_the_definition(self):
+        self.script('Guest.Config', {'values': [{'device': d, 'value': d, 'where': 'both'}
+                                                for d in ('con0', 'kernel', 'label:tier')]})
+        terminal = self.terminal()
+        for typed, sent in (('config ker', 'config ker'), ('config lab', 'config lab'), ('config co', 'config con0')):
+            terminal.type(f'{typed}\t\r')
+            terminal.expect(f'<web: {sent}>')
+            terminal.expect('web> ')
+        terminal.type('\x04')
+        self.assertEqual(terminal.wait(), 0)
+
     def test_a_session(self):
         self.script('Guest.Get', {'guest': guest('db')})
         self.script('Guest.List', {'guests': [guest('web'), guest('db')]})
-        self.script('Guest.Config', {'values': [{'device': d, 'value': d, 'where': 'both'} for d in ('con0', 'ubd0', 'kernel', 'label:tier')]})
+        self.script('Guest.Config', {'values': [{'device': d, 'value': d, 'where': 'both'} for d in ('con0', 'ubd0')]})
         terminal = self.terminal()
         terminal.type('vers\t\r')
         terminal.expect('<web: version>')
         terminal.expect('web> ')
-        for word in ('ker', 'lab'):  # of the definition, and no device of the kernel
-            terminal.type(f'config {word}\t\r')
-            terminal.expect(f'<web: config {word}>')
-            terminal.expect('web> ')
         terminal.type('config u\t\r')
         terminal.expect('<web: config ubd0>')
         terminal.expect('web> ')
