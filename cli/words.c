@@ -169,6 +169,17 @@ static enum um_code apply_one(json_t *definition, const char *word, struct um_er
     return UM_OK;
 }
 
+bool words_is_device(const char *name)
+{
+    for (size_t i = 0; i < UM_ARRAY_LEN(prefixes); i++)
+        if (um_str_starts(name, prefixes[i].prefix))
+            return false;
+    for (size_t i = 0; i < UM_ARRAY_LEN(plain_keys); i++)
+        if (strcmp(plain_keys[i].key, name) == 0)
+            return false;
+    return true;
+}
+
 enum um_code words_apply(json_t *definition, char *const *words, size_t count, struct um_error *err)
 {
     enum um_code code = UM_OK;

@@ -14,6 +14,9 @@
 enum um_code words_apply(json_t *definition, char *const *words, size_t count, struct um_error *err)
     um_nonnull(1) um_check;
 
+/* What stands before the `=` of a word: a device, and neither a plain key nor label:, limit: ... */
+bool words_is_device(const char *name) um_nonnull(1);
+
 /* Words after `--`, appended to `cmdline`. */
 void words_cmdline(json_t *definition, char *const *words, size_t count) um_nonnull(1);
 
