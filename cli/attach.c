@@ -194,8 +194,8 @@ static int interact(struct cli *cli, const struct attach *a, open_fn open_stream
                  tty ? "to detach type Enter ~ ." : "Ctrl-C ends this");
     if (tty) {
         resize(&resizer);
-        if (!tty_raw(STDIN_FILENO))
-            session.escapes = false;
+        session.escapes = tty_raw(STDIN_FILENO);
+        session.raw = session.escapes && isatty(STDOUT_FILENO);
     }
     end = session_run(&session, &rest);
     tty_restore();

@@ -12,9 +12,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { GRACE_MS = 5000 };
+enum { GRACE_MS = 5000, COLUMNS = 80, COLUMNS_MIN = 40 };
 
 void cli_init(struct cli *cli)
 {
@@ -225,6 +226,15 @@ void cli_note(struct cli *cli, const char *fmt, ...)
     vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
     print_message(cli, text);
+}
+
+size_t cli_columns(const struct cli *cli)
+{
+    struct winsize ws;
+
+    if (cli->out_tty && ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) == 0 && ws.ws_col >= COLUMNS_MIN)
+        return ws.ws_col;
+    return COLUMNS;
 }
 
 void cli_print_json(const json_t *value)

@@ -36,7 +36,13 @@ struct cli {
 };
 
 /* Usual limits for calls without --timeout, milliseconds. */
-enum { CLI_SHORT_MS = 30000, CLI_START_MS = 120000, CLI_STOP_MS = 90000, CLI_WAIT_MS = 86400000 };
+enum {
+    CLI_SHORT_MS = 30000,
+    CLI_LIVE_MS = 90000,
+    CLI_START_MS = 120000,
+    CLI_STOP_MS = 90000,
+    CLI_WAIT_MS = 86400000
+};
 
 void cli_init(struct cli *cli) um_nonnull(1);
 void cli_done(struct cli *cli) um_nonnull(1);
@@ -94,6 +100,8 @@ int cli_usage(struct cli *cli, const struct args *args, const char *fmt, ...) um
 /* A note on stderr: not a failure. */
 void cli_note(struct cli *cli, const char *fmt, ...) um_nonnull(1) um_format(2, 3);
 
+/* How wide standard output's terminal is; 80 where there is none. */
+size_t cli_columns(const struct cli *cli) um_nonnull(1);
 /* One JSON value on a line of stdout. */
 void cli_print_json(const json_t *value);
 /* Push stdout out. Ends the program quietly if nobody reads it any more. */

@@ -17,6 +17,7 @@
 #define SEQ_MAX INT64_C(9007199254740991)
 
 enum { COME_BACK_MS = 60000, RETRY_MS = 50, RETRY_MAX_MS = 1000 };
+enum { DAY = 10, INDENT = 35 }; /* `2026-11-23`; what stands before an event's object */
 
 struct reader {
     struct cli *cli;
@@ -24,23 +25,63 @@ struct reader {
     int64_t seen;        /* everything up to this number was looked at; -1: not known */
     int64_t deadline_ns; /* of all of it */
     bool follow;
+    char day[16]; /* of the last event, on a terminal */
 };
 
-static void print_event(const json_t *event)
+/*
+ * On a terminal the day is said when it changes, and a line that is too long goes on below its
+ * object; elsewhere a line is an event.
+ */
+/* text is spoilt. */
+static void add_words(struct um_buf *line, size_t *column, size_t limit, char *text)
 {
-    char when[64], clean[2048];
+    char *rest = NULL;
+
+    if (!limit)
+        text_wrap(line, column, limit, INDENT, text);
+    else
+        for (char *w = strtok_r(text, " ", &rest); w; w = strtok_r(NULL, " ", &rest))
+            text_wrap(line, column, limit, INDENT, w);
+}
+
+static void add_head(struct reader *r, const json_t *event, struct um_buf *line)
+{
+    const char *time = text_get(event, "time", "");
+    char when[64];
+
+    text_when(time, when, sizeof(when));
+    if (r->cli->out_tty && strlen(when) > DAY && strncmp(r->day, when, DAY) != 0) {
+        snprintf(r->day, sizeof(r->day), "%.*s", DAY, when);
+        puts(r->day);
+    }
+    um_buf_printf(line, "%6lld  %s  %-16s", (long long)text_int(event, "seq", 0),
+                  r->cli->out_tty && strlen(when) > DAY ? when + DAY + 1 : when,
+                  text_get(event, "type", "?"));
+}
+
+static void print_event(struct reader *r, const json_t *event)
+{
     struct um_buf line = UM_BUF_INIT;
+    size_t limit = r->cli->out_tty ? cli_columns(r->cli) : 0, column;
     const json_t *value;
+    char clean[2048];
     const char *key;
 
-    um_buf_printf(&line, "%6lld  %s  %-16s %s", (long long)text_int(event, "seq", 0),
-                  text_when(text_get(event, "time", NULL), when, sizeof(when)),
-                  text_get(event, "type", "?"), text_get(event, "object", ""));
+    add_head(r, event, &line);
+    column = text_width(line.data);
+    um_str_clean(text_get(event, "object", ""), clean, sizeof(clean));
+    text_wrap(&line, &column, limit, INDENT, clean);
     json_object_foreach(json_object_get(event, "data"), key, value)
     {
-        um_buf_printf(&line, " %s=%s", key, json_string_value(value));
+        um_autostr word = NULL;
+
+        if (!json_string_value(value) || !json_string_value(value)[0] ||
+            asprintf(&word, "%s=%s", key, json_string_value(value)) < 0)
+            continue;
+        um_str_clean(word, clean, sizeof(clean));
+        add_words(&line, &column, limit, clean);
     }
-    puts(line.data ? um_str_clean(line.data, clean, sizeof(clean)) : "");
+    puts(line.data);
     um_buf_done(&line);
 }
 
@@ -60,7 +101,7 @@ static void take_reply(struct reader *r, const json_t *params)
             cli_note(r->cli, "events %lld to %lld are no longer kept",
                      (long long)text_int(lost, "from", 0), (long long)text_int(lost, "to", 0));
         if (json_is_object(event))
-            print_event(event);
+            print_event(r, event);
     }
     cli_flush(r->cli);
     r->seen = text_int(lost, "to", text_int(event, "seq", r->seen));

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PROBE_MS = 120000 };
+enum { PROBE_MS = 120000, INDENT = 14 /* what stands before a value */ };
 
 static int run_list(struct cli *cli, const struct args *args)
 {
@@ -54,7 +54,28 @@ const struct command command_kernel_list = {
     .run = run_list,
 };
 
-static void print_kernel(const json_t *k)
+/* Options of its configuration: what is `y` by name, else with the value. */
+static void print_config(const struct cli *cli, json_t *config)
+{
+    struct um_buf line = UM_BUF_INIT;
+    size_t column = INDENT;
+    const char *key;
+    json_t *v;
+
+    json_object_foreach(config, key, v)
+    {
+        const char *value = json_string_value(v);
+        bool yes = value && strcmp(value, "y") == 0;
+        char word[96];
+
+        snprintf(word, sizeof(word), "%s%s%s", key, yes ? "" : "=", yes || !value ? "" : value);
+        text_wrap(&line, &column, cli_columns(cli), INDENT, word);
+    }
+    printf("  %-*s%s\n", INDENT - 2, "config", line.data ? line.data : "");
+    um_buf_done(&line);
+}
+
+static void print_kernel(const struct cli *cli, const json_t *k)
 {
     const json_t *transports = json_object_get(k, "transports"), *v;
     size_t i;
@@ -75,6 +96,7 @@ static void print_kernel(const json_t *k)
         printf(" %s", json_string_value(v));
     }
     putchar('\n');
+    print_config(cli, json_object_get(k, "config"));
 }
 
 /* A path is meant for this directory; the daemon lives in another. A plain name stays one. */
@@ -102,7 +124,7 @@ static int run_probe(struct cli *cli, const struct args *args)
                 PROBE_MS, &reply, &text);
     cli_progress_clear(cli);
     if (text && !cli_told_dry(cli, reply.params, "probe kernel %s", args->word[0]))
-        print_kernel(json_object_get(reply.params, "kernel"));
+        print_kernel(cli, json_object_get(reply.params, "kernel"));
     client_reply_done(&reply);
     return status;
 }
@@ -132,7 +154,7 @@ static int run_add(struct cli *cli, const struct args *args)
     status = cli_ask(cli, API_KERNEL_ADD, params, PROBE_MS, &reply, &text);
     cli_progress_clear(cli);
     if (text && !cli_told_dry(cli, reply.params, "register kernel %s", args->word[0]))
-        print_kernel(json_object_get(reply.params, "kernel"));
+        print_kernel(cli, json_object_get(reply.params, "kernel"));
     client_reply_done(&reply);
     return status;
 }

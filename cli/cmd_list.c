@@ -47,7 +47,9 @@ static void add_guest(struct table *t, const json_t *guest)
     char text[32];
 
     table_add(t, text_get(d, "name", "?"));
-    table_add(t, state);
+    snprintf(text, sizeof(text), "%s%s", state,
+             text_has(r, "adopted") && text_has(r, "pid") ? ", adopted" : "");
+    table_add(t, text);
     table_color(t, table_state_color(state));
     table_add(t, ready_or_worse(r));
     snprintf(text, sizeof(text), "%lld", (long long)text_int(r, "pid", 0));

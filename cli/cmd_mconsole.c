@@ -2,6 +2,7 @@
 #include "cli/mconsole_verb.h"
 #include "cli/select.h"
 #include "cli/text.h"
+#include "cli/words.h"
 #include "mconsole/shell.h"
 #include "schemas/api_names.h"
 
@@ -157,7 +158,9 @@ static void devices(void *arg, struct um_strv *ret)
     if (cli_call(f->cli, API_GUEST_CONFIG, text_named(f->guest), CLI_SHORT_MS, &reply) == UM_OK)
         json_array_foreach(json_object_get(reply.params, "values"), i, v)
         {
-            if (!um_strv_add(ret, text_get(v, "device", "")))
+            const char *name = text_get(v, "device", "");
+
+            if (words_is_device(name) && !um_strv_add(ret, name))
                 break;
         }
     client_reply_done(&reply);

@@ -125,11 +125,14 @@ const char *show_state(const json_t *r, char *buf, size_t size)
     bool ill = strcmp(text_get(r, "health", ""), "failing") == 0, down = !text_has(r, "pid");
     char doing[400];
 
+    /* Of somebody else's: until umld starts it itself, but running or not is what counts. */
+    const char *adopted = !down && text_has(r, "adopted") ? ", adopted" : "";
+
     if (down)
         snprintf(buf, size, "%s%s%s%s%s", state, ready ? ", ready" : "", cause[0] ? ": " : "",
                  cause, show_doing(r, doing, sizeof(doing)));
     else
-        snprintf(buf, size, "%s%s%s%s%s%s%s%s", state, ready ? ", ready" : "",
+        snprintf(buf, size, "%s%s%s%s%s%s%s%s%s", state, adopted, ready ? ", ready" : "",
                  hung ? ", not answering" : "", ill ? ", failing" : "",
                  ill && failing[0] ? " (" : "", ill ? failing : "", ill && failing[0] ? ")" : "",
                  show_doing(r, doing, sizeof(doing)));
@@ -166,6 +169,23 @@ static void show_health(const json_t *r)
         int_field(r, "notifyBad", "bad lines");
 }
 
+static void show_adopted(const json_t *a)
+{
+    json_t *devices = json_object_get(a, "devices"), *value;
+    const char *key;
+    char text[1200];
+
+    field("adopted", text_get(a, "socket", NULL));
+    int_field(a, "uid", "uid");
+    field("version", text_get(a, "version", NULL));
+    json_object_foreach(devices, key, value)
+    {
+        snprintf(text, sizeof(text), "%s=%s", key, json_string_value(value));
+        field("has", text);
+    }
+    field("no start", text_get(a, "whyNot", NULL));
+}
+
 void show_guest(const json_t *guest)
 {
     const json_t *d = json_object_get(guest, "definition"), *r = json_object_get(guest, "runtime");
@@ -184,6 +204,7 @@ void show_guest(const json_t *guest)
     field("kernel", text_get(r, "kernel", NULL));
     int_field(r, "cpu", "cpu");
     int_field(r, "uid", "uid");
+    show_adopted(json_object_get(r, "adopted"));
     if (show_uptime(r) >= 0)
         field("uptime", text_duration(show_uptime(r), text, sizeof(text)));
     time_field(r, "startedAt", "started");

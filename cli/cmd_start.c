@@ -22,8 +22,14 @@ static void fill(const struct cli *cli, const struct args *args, json_t *params)
 
 static void tell(um_unused struct cli *cli, const char *name, const json_t *reply)
 {
-    printf("%s: %s%s%s\n", name, text_bool(reply, "changed", true) ? "" : "already ",
-           text_get(reply, "state", "started"), text_bool(reply, "ready", false) ? ", ready" : "");
+    const char *state = text_get(reply, "state", "started");
+    bool changed = text_bool(reply, "changed", true);
+
+    /* With `none` the answer comes before the first step, and has the state before it. */
+    if (changed && (strcmp(state, "stopped") == 0 || strcmp(state, "failed") == 0))
+        state = "starting";
+    printf("%s: %s%s%s\n", name, changed ? "" : "already ", state,
+           text_bool(reply, "ready", false) ? ", ready" : "");
 }
 
 static int run(struct cli *cli, const struct args *args)

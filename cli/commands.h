@@ -9,6 +9,7 @@
 
 #define CLI_COMMANDS(X)                                                                            \
     X(create)                                                                                      \
+    X(adopt)                                                                                       \
     X(list)                                                                                        \
     X(show)                                                                                        \
     X(status)                                                                                      \
@@ -24,6 +25,7 @@
     X(remove)                                                                                      \
     X(run)                                                                                         \
     X(config)                                                                                      \
+    X(detach)                                                                                      \
     X(mconsole)                                                                                    \
     X(sysrq)                                                                                       \
     X(cad)                                                                                         \

@@ -113,6 +113,7 @@ int help_print(struct cli *cli, char *const *words, int count)
 {
     const struct command *command;
     const char *near;
+    char both[128];
     int used;
 
     if (count == 0) {
@@ -123,11 +124,13 @@ int help_print(struct cli *cli, char *const *words, int count)
     command = command_find(words, count, &used);
     if (command)
         return help_command(cli, command);
-    if (command_is_noun(words[0]))
+    if (command_is_noun(words[0]) && count == 1)
         return help_noun(cli, words[0]);
-    near = command_nearest(words[0]);
-    return cli_usage(cli, NULL, "unknown command \"%s\"%s%s", words[0],
-                     near ? "; did you mean " : "", near ? near : "");
+    snprintf(both, sizeof(both), "%.60s%s%.60s", words[0], count > 1 ? " " : "",
+             count > 1 ? words[1] : "");
+    near = command_nearest(both);
+    return cli_usage(cli, NULL, "unknown command \"%s\"%s%s", both, near ? "; did you mean " : "",
+                     near ? near : "");
 }
 
 static int run(struct cli *cli, const struct args *args)

@@ -71,6 +71,19 @@ bool session_escape_feed(struct session_escape *e, const char *data, size_t len,
     return false;
 }
 
+size_t session_lines_feed(bool *bare, const char *data, size_t len, char *out)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        *bare = *bare && data[i] != '\r' && data[i] != '\033';
+        if (*bare && data[i] == '\n')
+            out[n++] = '\r';
+        out[n++] = data[i];
+    }
+    return n;
+}
+
 /* State of one running session. */
 struct copier {
     const struct session *s;
@@ -79,6 +92,7 @@ struct copier {
     struct session_escape escape;
     struct um_buf pending; /* typed, not yet accepted by remote */
     bool piece_out;        /* a piece is on its way, or nobody takes any more */
+    bool bare;             /* the guest's lines end in a bare line feed so far */
     bool ended;
     enum session_end end;
 };
@@ -108,13 +122,28 @@ static void write_out(struct copier *c, const char *data, size_t len)
     }
 }
 
+/* What came from remote. */
+static void show(struct copier *c, const char *data, size_t len)
+{
+    char lines[2 * CHUNK];
+
+    while (c->bare && len > 0) {
+        size_t n = len < CHUNK ? len : CHUNK;
+
+        write_out(c, lines, session_lines_feed(&c->bare, data, n, lines));
+        data += n;
+        len -= n;
+    }
+    write_out(c, data, len);
+}
+
 static void read_remote(struct copier *c)
 {
     char data[CHUNK];
     ssize_t n = recv(c->s->remote, data, sizeof(data), MSG_DONTWAIT);
 
     if (n > 0)
-        write_out(c, data, (size_t)n);
+        show(c, data, (size_t)n);
     else if (n == 0 || errno == ECONNRESET)
         finish(c, SESSION_CLOSED);
     else if (errno != EAGAIN && errno != EINTR)
@@ -249,7 +278,8 @@ static void step(struct copier *c)
 
 enum session_end session_run(const struct session *s, const struct um_buf *initial)
 {
-    struct copier c = {.s = s, .input_open = s->forward_input, .escape = SESSION_ESCAPE_INIT};
+    struct copier c = {
+        .s = s, .input_open = s->forward_input, .escape = SESSION_ESCAPE_INIT, .bare = s->raw};
     sigset_t set, old;
 
     sigemptyset(&set);
@@ -262,7 +292,7 @@ enum session_end session_run(const struct session *s, const struct um_buf *initi
     c.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (c.signals < 0)
         finish(&c, SESSION_FAILED);
-    write_out(&c, initial->data, initial->len);
+    show(&c, initial->data ? initial->data : "", initial->len);
     while (!c.ended)
         step(&c);
     /* Typed before ~. but not sent yet: once, without waiting. */

@@ -37,6 +37,14 @@ struct session_escape {
 bool session_escape_feed(struct session_escape *e, const char *data, size_t len, char *out,
                          size_t *ret_len) um_nonnull(1, 2, 4, 5) um_check;
 
+/*
+ * For a terminal in raw mode: what a kernel prints before its own terminal is up ends its lines in
+ * a bare line feed, which would leave the next one where this one ended. *bare (begin with true)
+ * turns false with the first carriage return or escape sequence: from there on the guest's terminal
+ * knows what it is doing. out has room for 2 * len; returns how much of it is to be shown.
+ */
+size_t session_lines_feed(bool *bare, const char *data, size_t len, char *out) um_nonnull(1, 2, 4);
+
 enum session_end {
     SESSION_CLOSED,      /* the other side ended the stream */
     SESSION_DETACHED,    /* the user typed ~. */
@@ -55,6 +63,7 @@ struct session {
      */
     int pieces;
     bool escapes;                 /* standard input may detach */
+    bool raw;                     /* standard output is a terminal in raw mode */
     int64_t deadline_ns;          /* um_clock_mono_ns() time, or INT64_MAX */
     void (*on_resize)(void *arg); /* the terminal changed its size; may be NULL */
     void *arg;

@@ -7,10 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
-enum { GAP = 2, WIDTH = 80, COLUMNS_MAX = 12, SHRINK_MIN = 8 };
+enum { GAP = 2, COLUMNS_MAX = 12, SHRINK_MIN = 8 };
 
 void table_init(struct table *t, const struct table_column *columns, size_t count)
 {
@@ -59,15 +57,6 @@ void table_color(struct table *t, enum table_color color)
 {
     if (t->cell_count > 0)
         t->cells[t->cell_count - 1].color = color;
-}
-
-static size_t line_limit(const struct cli *cli)
-{
-    struct winsize ws;
-
-    if (cli->out_tty && ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) == 0 && ws.ws_col >= 40)
-        return ws.ws_col;
-    return WIDTH;
 }
 
 static void shrink(const struct table *t, size_t *width, size_t limit)
@@ -136,7 +125,7 @@ void table_print(const struct table *t, const struct cli *cli)
         if (w > width[c])
             width[c] = w;
     }
-    shrink(t, width, line_limit(cli));
+    shrink(t, width, cli_columns(cli));
     for (size_t c = 0; c < t->column_count; c++)
         print_cell(t, c, t->columns[c].title, "", width[c]);
     putchar('\n');

@@ -76,6 +76,18 @@ size_t text_width(const char *s)
     return n;
 }
 
+void text_wrap(struct um_buf *line, size_t *column, size_t limit, size_t indent, const char *word)
+{
+    size_t width = text_width(word) + 1;
+
+    if (limit && *column + width > limit && *column > indent) {
+        um_buf_printf(line, "\n%*s", (int)indent, "");
+        *column = indent;
+    }
+    um_buf_printf(line, " %s", word);
+    *column += width;
+}
+
 json_t *text_named(const char *name)
 {
     return json_pack("{s:s}", "name", name);

@@ -5,6 +5,7 @@
 #define CLI_TEXT_H
 
 #include "vmcore/base/macros.h"
+#include "vmcore/base/str.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -26,6 +27,13 @@ const char *text_when(const char *rfc3339, char *buf, size_t size) um_nonnull(2)
 
 /* Columns a UTF-8 text takes, one for each code point. */
 size_t text_width(const char *s) um_nonnull(1);
+
+/*
+ * Append a blank and the word; if the line (of *column so far) got longer than limit, on a new one
+ * that begins at indent. limit 0: never.
+ */
+void text_wrap(struct um_buf *line, size_t *column, size_t limit, size_t indent, const char *word)
+    um_nonnull(1, 2, 5);
 
 /* {"name": name} */
 json_t *text_named(const char *name) um_nonnull(1) um_check;

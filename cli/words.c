@@ -93,18 +93,25 @@ static enum um_code set_ready(json_t *definition, const char *key, const char *v
                    "ready= must be notify, kernel or console:REGEX, not \"%s\"", value);
 }
 
+bool words_uid(const char *user, int64_t *ret)
+{
+    const struct passwd *pw;
+
+    if (um_parse_int(user, 0, UINT32_MAX - 1, ret))
+        return true;
+    pw = getpwnam(user);
+    if (pw)
+        *ret = (int64_t)pw->pw_uid;
+    return pw != NULL;
+}
+
 static enum um_code set_owner(json_t *definition, const char *key, const char *value,
                               struct um_error *err)
 {
-    const struct passwd *pw;
     int64_t uid;
 
-    if (!um_parse_int(value, 0, UINT32_MAX - 1, &uid)) {
-        pw = getpwnam(value);
-        if (!pw)
-            return um_fail(err, UM_E_USAGE, NULL, key, "owner= names no user: \"%s\"", value);
-        uid = (int64_t)pw->pw_uid;
-    }
+    if (!words_uid(value, &uid))
+        return um_fail(err, UM_E_USAGE, NULL, key, "owner= names no user: \"%s\"", value);
     json_object_set_new(definition, key, json_integer(uid));
     return UM_OK;
 }
@@ -160,6 +167,17 @@ static enum um_code apply_one(json_t *definition, const char *word, struct um_er
             return plain_keys[i].set(definition, plain_keys[i].key, equals + 1, err);
     words_append(definition, "devices", word);
     return UM_OK;
+}
+
+bool words_is_device(const char *name)
+{
+    for (size_t i = 0; i < UM_ARRAY_LEN(prefixes); i++)
+        if (um_str_starts(name, prefixes[i].prefix))
+            return false;
+    for (size_t i = 0; i < UM_ARRAY_LEN(plain_keys); i++)
+        if (strcmp(plain_keys[i].key, name) == 0)
+            return false;
+    return true;
 }
 
 enum um_code words_apply(json_t *definition, char *const *words, size_t count, struct um_error *err)

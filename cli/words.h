@@ -14,8 +14,14 @@
 enum um_code words_apply(json_t *definition, char *const *words, size_t count, struct um_error *err)
     um_nonnull(1) um_check;
 
+/* What stands before the `=` of a word: a device, and neither a plain key nor label:, limit: ... */
+bool words_is_device(const char *name) um_nonnull(1);
+
 /* Words after `--`, appended to `cmdline`. */
 void words_cmdline(json_t *definition, char *const *words, size_t count) um_nonnull(1);
+
+/* A user's name or number as a number. False: there is no such user. */
+bool words_uid(const char *user, int64_t *ret) um_nonnull(1, 2) um_check;
 
 /* Append to an array member, which is made if need be. */
 void words_append(json_t *definition, const char *key, const char *value) um_nonnull(1, 2, 3);

@@ -62,22 +62,29 @@ static void sweep(struct mconsole_endpoint *e, const char *dir, const char *pref
     closedir(d);
 }
 
+/* The length as of snprintf(). */
+static int name_of(unsigned number, const char *dir, const char *prefix,
+                   char ret[UM_SOCKET_PATH_MAX + 1])
+{
+    return snprintf(ret, UM_SOCKET_PATH_MAX + 1, "%s/%s%u", dir, prefix, number);
+}
+
 static enum um_code bind_unused_name(struct mconsole_endpoint *e, const char *dir,
                                      const char *prefix, struct um_error *err)
 {
     struct sockaddr_un addr = {.sun_family = AF_UNIX};
 
     for (int i = 0; i < BIND_TRIES; i++) {
-        int n = snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/%s%u", dir, prefix,
-                         e->next++ % NUMBER_LIMIT);
+        unsigned number = e->next++ % NUMBER_LIMIT;
 
-        if (n > UM_SOCKET_PATH_MAX) {
+        if (name_of(number, dir, prefix, addr.sun_path) > UM_SOCKET_PATH_MAX) {
             um_fail(err, UM_E_INVALID, dir, NULL, "path of the client socket is over %d bytes",
                     UM_SOCKET_PATH_MAX);
             return um_hint(err, "use a shorter run directory or a shorter name");
         }
         if (bind(e->fd, (struct sockaddr *)&addr, sizeof(addr)) == 0) {
-            memcpy(e->path, addr.sun_path, sizeof(e->path));
+            e->number = number;
+            e->named = true;
             return UM_OK;
         }
         if (errno != EADDRINUSE)
@@ -202,17 +209,21 @@ enum um_code mconsole_endpoint_open(struct mconsole_endpoint *e, const char *dir
     if (code == UM_OK)
         code = connect_target(e, target, err);
     if (code)
-        mconsole_endpoint_close(e);
+        mconsole_endpoint_close(e, dir, prefix);
     return code;
 }
 
-void mconsole_endpoint_close(struct mconsole_endpoint *e)
+void mconsole_endpoint_close(struct mconsole_endpoint *e, const char *dir, const char *prefix)
 {
+    char path[UM_SOCKET_PATH_MAX + 1];
+
     um_fd_close(&e->fd);
     um_fd_close(&e->target);
-    if (e->path[0])
-        unlink(e->path);
-    e->path[0] = '\0';
+    if (e->named) {
+        name_of(e->number, dir, prefix, path);
+        unlink(path);
+    }
+    e->named = false;
 }
 
 bool mconsole_endpoint_current(const struct mconsole_endpoint *e, const char *target)

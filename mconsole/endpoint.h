@@ -13,8 +13,9 @@ struct mconsole_endpoint {
     int fd;        /* bound and connected, or -1 */
     int target;    /* O_PATH of the kernel's socket: pins its inode, so identity can be compared */
     unsigned next; /* number of the next name */
-    bool swept;    /* names of an earlier daemon are gone */
-    char path[UM_SOCKET_PATH_MAX + 1]; /* ours, while fd is open */
+    unsigned number; /* of our name, while it is there */
+    bool named;      /* it is */
+    bool swept;      /* names of an earlier daemon are gone */
 };
 
 #define MCONSOLE_ENDPOINT_INIT                                                                     \
@@ -35,8 +36,10 @@ enum um_code mconsole_endpoint_open(struct mconsole_endpoint *e, const char *dir
                                     const char *prefix, const char *target, struct um_error *err)
     um_nonnull(1, 3, 4) um_check;
 
-/* Close and unlink; the number is not used again. Fine when not open. */
-void mconsole_endpoint_close(struct mconsole_endpoint *e) um_nonnull(1);
+/* Close and unlink, with dir and prefix as it was opened; the number is not used again. Fine when
+ * not open. */
+void mconsole_endpoint_close(struct mconsole_endpoint *e, const char *dir, const char *prefix)
+    um_nonnull(1, 3);
 
 /* Is target still the very socket this endpoint is connected to? */
 bool mconsole_endpoint_current(const struct mconsole_endpoint *e, const char *target)

@@ -30,9 +30,10 @@ struct request {
     struct mconsole_request wire;
 };
 
+/* Small: there are up to three for each guest. */
 struct mconsole_lane {
     struct um_loop *loop;
-    char *dir, *prefix, *target;
+    const char *dir, *prefix, *target; /* in texts; dir may be NULL */
     struct mconsole_endpoint endpoint;
     struct um_watch *watch; /* on endpoint.fd, NULL when closed */
     struct um_timer *kick;  /* armed with 0: there is something to do */
@@ -46,6 +47,7 @@ struct mconsole_lane {
     struct mconsole_joined joined;
     struct request *waiting;
     unsigned waiting_count;
+    char texts[];
 };
 
 /* ---- the socket ---- */
@@ -56,7 +58,7 @@ static void disconnect(struct mconsole_lane *lane)
 {
     um_watch_free(lane->watch);
     lane->watch = NULL;
-    mconsole_endpoint_close(&lane->endpoint);
+    mconsole_endpoint_close(&lane->endpoint, lane->dir, lane->prefix);
 }
 
 static enum um_code ensure_connected(struct mconsole_lane *lane, struct um_error *err)
@@ -71,7 +73,7 @@ static enum um_code ensure_connected(struct mconsole_lane *lane, struct um_error
     lane->watch = um_watch_new(lane->loop, lane->endpoint.fd, UM_READ, on_ready, lane);
     if (lane->watch)
         return UM_OK;
-    mconsole_endpoint_close(&lane->endpoint);
+    mconsole_endpoint_close(&lane->endpoint, lane->dir, lane->prefix);
     return um_fail(err, UM_E_NO_RESOURCES, lane->target, NULL, "out of memory");
 }
 
@@ -135,10 +137,28 @@ static void on_limit(void *arg)
 
 /* ---- replies ---- */
 
+/*
+ * uml(kernel): what other clients queued behind a command it does not know waits until one more
+ * datagram comes (reference §2, Appendix B 8). So one more goes, a harmless one. Its answer finds
+ * no address.
+ */
+static void wake_stalled(struct mconsole_lane *lane)
+{
+    struct mconsole_request r;
+    size_t size = mconsole_encode_request("version", &r);
+
+    if (!lane->watch || lane->joined.err != 1 || !lane->joined.text.data ||
+        strcmp(lane->joined.text.data, "Unknown command") != 0)
+        return;
+    if (um_fd_send(lane->endpoint.fd, &r, size, -1)) /* else its queue is full: it is being read */
+        disconnect(lane);
+}
+
 static void finish_joined(struct mconsole_lane *lane)
 {
     const struct mconsole_joined *j = &lane->joined;
 
+    wake_stalled(lane);
     finish(lane, j->err ? UM_E_GUEST_ERROR : UM_OK, j->err, j->text.data ? j->text.data : "",
            j->text.len);
 }
@@ -297,22 +317,36 @@ static void on_ready(um_unused int fd, unsigned ready, void *arg)
 
 /* ---- interface ---- */
 
+/* A copy at *place, which moves behind it. NULL stays NULL. */
+static const char *put_text(char **place, const char *text)
+{
+    char *copy = *place;
+
+    if (!text)
+        return NULL;
+    *place = stpcpy(copy, text) + 1;
+    return copy;
+}
+
 struct mconsole_lane *mconsole_lane_new(struct um_loop *loop, const char *dir, const char *prefix,
                                         const char *target)
 {
-    struct mconsole_lane *lane = calloc(1, sizeof(*lane));
+    size_t room = (dir ? strlen(dir) + 1 : 0) + strlen(prefix) + 1 + strlen(target) + 1;
+    struct mconsole_lane *lane = calloc(1, sizeof(*lane) + room);
+    char *place;
 
     if (!lane)
         return NULL;
+    place = lane->texts;
     lane->loop = loop;
     lane->endpoint = MCONSOLE_ENDPOINT_INIT;
     lane->joined.max = MCONSOLE_REPLY_MAX;
-    lane->dir = dir ? strdup(dir) : NULL;
-    lane->prefix = strdup(prefix);
-    lane->target = strdup(target);
+    lane->dir = put_text(&place, dir);
+    lane->prefix = put_text(&place, prefix);
+    lane->target = put_text(&place, target);
     lane->kick = um_timer_new(loop, on_kick, lane);
     lane->limit = um_timer_new(loop, on_limit, lane);
-    if ((dir && !lane->dir) || !lane->prefix || !lane->target || !lane->kick || !lane->limit) {
+    if (!lane->kick || !lane->limit) {
         mconsole_lane_free(lane);
         return NULL;
     }
@@ -344,9 +378,6 @@ void mconsole_lane_free(struct mconsole_lane *lane)
         cancel(r);
     }
     um_buf_done(&lane->joined.text);
-    free(lane->dir);
-    free(lane->prefix);
-    free(lane->target);
     free(lane);
 }
 

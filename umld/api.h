@@ -72,6 +72,12 @@ void api_reply_text(struct api_call *call, struct um_buf *params) um_nonnull(1, 
  * callback says when to go on.
  */
 bool api_reply_continue(struct api_call *call, json_t *params) um_nonnull(1) um_check;
+
+/*
+ * What is queued for the client leaves at once, as far as it fits, and not in the turn of replies.
+ * Only right after a commit: all that is queued must be stored.
+ */
+void api_call_send_now(struct api_call *call) um_nonnull(1);
 typedef void (*api_drain_fn)(struct api_call *call, void *arg);
 void api_call_on_drain(struct api_call *call, api_drain_fn fn, void *arg) um_nonnull(1);
 

@@ -136,6 +136,10 @@ static bool usable_console(struct guest *g, struct api_call *call, const char *d
     if (pts) {
         um_fail(&err, UM_E_UNSUPPORTED, object, "device", "%s is the terminal %s", device, path);
         um_hint(&err, "open it with any terminal program: screen %s", path);
+    } else if (g->stranger) {
+        um_fail(&err, UM_E_UNSUPPORTED, object, "device",
+                "%s is where its kernel was told to have it, and umld did not start that", device);
+        um_hint(&err, "what it is: umlctl mconsole %s config %s", g->def.name, device);
     } else {
         um_fail(&err, UM_E_NOT_FOUND, object, "device", "it has no console \"%s\"", device);
         um_hint(&err, "define one: umlctl config %s %s=managed", g->def.name, device);

@@ -6,6 +6,7 @@
 #include "umld/guest.h"
 #include "umld/guest_ids.h"
 #include "umld/guest_order.h"
+#include "umld/kernels.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,21 +72,35 @@ void api_guest_get(struct umld *umld, struct api_call *call, const json_t *param
 static bool paths_fit(struct umld *umld, const char *name, struct um_error *err)
 {
     size_t len = strlen(umld->paths.run_dir) + strlen("/g//in/uml/mconsole") + strlen(name);
-    char object[96];
 
     if (len <= 107)
         return true;
-    snprintf(object, sizeof(object), "guest \"%.63s\"", name);
-    um_fail(err, UM_E_INVALID, object, "name",
+    um_fail(err, UM_E_INVALID, NULL, "name",
             "its socket path %s/g/%s/in/uml/mconsole would be %zu bytes long, the limit is 107",
             umld->paths.run_dir, name, len);
     um_hint(err, "use a name %zu bytes shorter, or a shorter run directory", len - 107);
     return false;
 }
 
-/* Problems of a definition, which know the field but not whose it is. */
-static void refuse_definition(struct api_call *call, const char *name, struct um_error *errors,
-                              size_t count)
+/* The deeper checks know names, too, but are not made when there are other problems. */
+static void check_name(struct umld *umld, const char *name, struct um_error *errors, size_t *count)
+{
+    for (size_t i = 0; i < *count; i++)
+        if (strcmp(errors[i].field, "name") == 0)
+            return;
+    if (*count == PROBLEMS_MAX)
+        return;
+    if (!um_name_valid(name)) {
+        um_fail(&errors[*count], UM_E_INVALID, NULL, "name", "\"%.80s\" is no name for a guest",
+                name);
+        um_hint(&errors[(*count)++], UM_NAME_RULE);
+    } else if (!paths_fit(umld, name, &errors[*count])) {
+        ++*count;
+    }
+}
+
+void guest_definition_refuse(struct api_call *call, const char *name, struct um_error *errors,
+                             size_t count)
 {
     for (size_t i = 0; i < count; i++)
         if (!errors[i].object[0])
@@ -93,12 +108,20 @@ static void refuse_definition(struct api_call *call, const char *name, struct um
     api_reply_errors(call, errors, count);
 }
 
-/* What can only be said with the host and the other guests in view. */
-static void check_among_others(struct umld *umld, const struct guest_definition *def,
-                               struct um_error *errors, size_t *count)
+static bool same_text(const char *a, const char *b)
 {
-    guest_definition_check_files(def, guest_ids_any(umld), errors, PROBLEMS_MAX, count);
-    if (*count < PROBLEMS_MAX && guest_order_check(umld, def, &errors[*count]))
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+void guest_definition_check_around(struct umld *umld, const struct guest_definition *def,
+                                   const struct guest_definition *old, struct um_error *errors,
+                                   size_t max, size_t *count)
+{
+    guest_definition_check_files(def, guest_ids_any(umld), errors, max, count);
+    if (*count < max && !(old && same_text(old->kernel, def->kernel)) &&
+        kernels_check(umld, def->kernel, &errors[*count]))
+        ++*count;
+    if (*count < max && guest_order_check(umld, def, &errors[*count]))
         ++*count;
 }
 
@@ -118,24 +141,17 @@ void api_guest_create(struct umld *umld, struct api_call *call, const json_t *pa
     size_t count = 0;
     json_t *warnings = NULL;
     struct guest *g = NULL;
+    bool whole = guest_definition_from_json(json, params_text(params, "cwd", NULL),
+                                            api_call_uid(call), &def, errors, PROBLEMS_MAX, &count);
 
-    if (!um_name_valid(name)) {
-        um_fail(&errors[count++], UM_E_INVALID, "definition", "name", "\"%.80s\" is no guest name",
-                name);
-        um_hint(&errors[0],
-                "use 1 to 63 letters, digits, '.', '_' or '-', beginning with a letter or digit");
-    } else if (!paths_fit(umld, name, &errors[count])) {
-        count++;
-    }
-    if (!guest_definition_from_json(json, params_text(params, "cwd", NULL), api_call_uid(call),
-                                    &def, errors, PROBLEMS_MAX, &count) ||
-        count) {
-        refuse_definition(call, name, errors, count);
+    check_name(umld, name, errors, &count);
+    if (!whole || count) {
+        guest_definition_refuse(call, name, errors, count);
     } else {
-        check_among_others(umld, &def, errors, &count);
+        guest_definition_check_around(umld, &def, NULL, errors, PROBLEMS_MAX, &count);
         warnings = guest_order_warnings(umld, &def);
         if (count) {
-            refuse_definition(call, name, errors, count);
+            guest_definition_refuse(call, name, errors, count);
         } else if (api_call_dry(call) && !guest_find(umld, def.name)) {
             /* As it would be: a guest that is nowhere. */
             struct guest would = {.def = def, .wait_status = -1, .cpu = -1, .asked = ""};
@@ -149,110 +165,4 @@ void api_guest_create(struct umld *umld, struct api_call *call, const json_t *pa
     }
     json_decref(warnings);
     guest_definition_done(&def);
-}
-
-static size_t apply_changes(struct umld *umld, struct guest_definition *def, const json_t *params,
-                            struct um_error *errors)
-{
-    const json_t *item;
-    size_t i, count = 0;
-
-    json_array_foreach(json_object_get(params, "unset"), i,
-                       item) if (!guest_definition_unset(def, json_string_value(item)) &&
-                                 count < PROBLEMS_MAX)
-        um_fail(&errors[count++], UM_E_NOT_FOUND, "definition", json_string_value(item),
-                "there is no device \"%s\" to remove", json_string_value(item));
-    json_array_foreach(json_object_get(params, "set"), i,
-                       item) if (count < PROBLEMS_MAX &&
-                                 guest_definition_apply(def, json_string_value(item),
-                                                        params_text(params, "cwd", NULL),
-                                                        &errors[count])) count++;
-    if (!count)
-        guest_definition_check(def, errors, PROBLEMS_MAX, &count);
-    if (!count)
-        check_among_others(umld, def, errors, &count);
-    return count;
-}
-
-static bool same_definition(const struct guest_definition *a, const struct guest_definition *b)
-{
-    json_t *ja = guest_definition_json(a), *jb = guest_definition_json(b);
-    bool same = json_equal(ja, jb);
-
-    json_decref(ja);
-    json_decref(jb);
-    return same;
-}
-
-void api_guest_update(struct umld *umld, struct api_call *call, const json_t *params)
-{
-    struct guest *g = guest_of_call(umld, call, params);
-    struct guest_definition def = GUEST_DEFINITION_INIT;
-    struct um_error errors[PROBLEMS_MAX];
-    json_t *warnings;
-    struct guest would;
-    size_t count;
-    bool changed;
-
-    if (!g)
-        return;
-    if (!guest_definition_copy(&g->def, &def)) {
-        um_fail(&errors[0], UM_E_NO_RESOURCES, g->def.name, NULL, "out of memory");
-        api_reply_error(call, &errors[0]);
-        return;
-    }
-    count = apply_changes(umld, &def, params, errors);
-    changed = !count && !same_definition(&def, &g->def);
-    warnings = guest_order_warnings(umld, &def);
-    if (changed && !api_call_dry(call) && guest_redefine(g, &def, &errors[0]))
-        count = 1;
-    would = *g;
-    if (changed && api_call_dry(call)) {
-        would.def = def;
-        would.revision++;
-    }
-    if (count)
-        refuse_definition(call, g->def.name, errors, count);
-    else
-        api_reply(call, defined_reply(&would, changed, warnings));
-    json_decref(warnings);
-    guest_definition_done(&def);
-}
-
-static bool wanted_device(const struct device *d, const char *only)
-{
-    char name[32];
-
-    return !only || strcmp(device_name(d, name, sizeof(name)), only) == 0;
-}
-
-void api_guest_config(struct umld *umld, struct api_call *call, const json_t *params)
-{
-    struct guest *g = guest_of_call(umld, call, params);
-    const char *only = params_text(params, "device", NULL);
-    json_t *values = json_array();
-    struct um_error err;
-    char name[32], object[96];
-
-    if (!g) {
-        json_decref(values);
-        return;
-    }
-    for (size_t i = 0; i < g->def.device_count; i++) {
-        const struct device *d = &g->def.devices[i];
-
-        if (wanted_device(d, only))
-            json_array_append_new(values, json_pack("{s:s,s:s,s:s}", "device",
-                                                    device_name(d, name, sizeof(name)), "value",
-                                                    d->text, "where", "stored"));
-    }
-    if (only && !json_array_size(values)) {
-        json_decref(values);
-        um_fail(&err, UM_E_NOT_FOUND, guest_object(g, object, sizeof(object)), "device",
-                "it has no device \"%.40s\"", only);
-        um_hint(&err, "see: umlctl config %s", g->def.name);
-        api_reply_error(call, &err);
-        return;
-    }
-    api_reply(call, json_pack("{s:o}", "values", values));
 }

@@ -245,6 +245,10 @@ void api_guest_remove(struct umld *umld, struct api_call *call, const json_t *pa
         wish_down(g, call, true, &wait);
         return;
     }
+    if (g->stranger && guest_next(g->state, GUEST_U_LEAVE).defined) {
+        verb(g, call, GUEST_U_LEAVE, true, &wait);
+        return;
+    }
     if (g->state != GUEST_STOPPED && g->state != GUEST_FAILED) {
         um_fail(&err, UM_E_WRONG_STATE, guest_object(g, object, sizeof(object)), NULL,
                 "cannot be removed: it is %s", guest_state_info(g->state)->name);

@@ -1,7 +1,8 @@
 /*
  * The daemon as a whole: opens everything in order, wires the after-phase, closes everything. The
- * order of the after-phase is the design: drain the machines, store, commit, run effects, feed
- * events, send replies.
+ * order of the after-phase is the design: drain the machines, store, commit, feed events, run
+ * effects, send replies. An event that was seen must never be lost, or its number given again: so
+ * nothing is written between the commit and the feed.
  */
 #include "umld/balance.h"
 #include "umld/cgroup.h"
@@ -72,14 +73,11 @@ static bool after(void *arg)
     if (dirty)
         failpoint("after-commit");
     api_server_hold(umld->server, false);
+    event_feed_after(umld->feed);
     more = guests_effects(umld->guests);
-    /*
-     * Effects, and handlers of requests that arrive in one go, write too: events and replies wait
-     * for that commit. An event that was seen must never be lost, or its number given again.
-     */
+    /* Effects write, too: replies wait for that commit. */
     if (db_dirty(umld->db))
         return true;
-    event_feed_after(umld->feed);
     return api_server_after(umld->server) || more;
 }
 

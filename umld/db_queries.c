@@ -28,6 +28,14 @@ const struct db_statement db_statements[DBQ_COUNT] = {
                            " VALUES (?, ?, ?, ?, ?)",
                            "iisss"},
     [DBQ_DEVICE_ORIGINS] = {"SELECT guest_id, name, origin FROM device WHERE origin != ''", ""},
+    [DBQ_STRANGER_ALL] = {"SELECT guest_id, socket, pid, start, host_boot, uid, version, devices,"
+                          " why_not FROM stranger",
+                          ""},
+    [DBQ_STRANGER_PUT] =
+        {"INSERT OR REPLACE INTO stranger(guest_id, socket, pid, start, host_boot, uid, version,"
+         " devices, why_not) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         "isiisisss"},
+    [DBQ_STRANGER_DELETE] = {"DELETE FROM stranger WHERE guest_id = ?", "i"},
     [DBQ_KERNEL_ALL] = {"SELECT name, path FROM kernel ORDER BY added_ns", ""},
     [DBQ_KERNEL_INSERT] = {"INSERT OR REPLACE INTO kernel(name, path, added_ns) VALUES (?, ?, ?)",
                            "ssi"},

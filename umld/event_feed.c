@@ -177,6 +177,7 @@ static bool feed_one(struct event_feed *feed, struct subscriber *s, bool *ret_mo
     if (rows == 0) /* rows that are not there will not come */
         s->sent = last;
     send_mark(&t);
+    api_call_send_now(t.call);
     if (!s->blocked && s->sent < last) {
         *ret_more = true;
         return true;

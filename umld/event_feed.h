@@ -11,7 +11,10 @@
 struct event_feed *event_feed_new(struct umld *umld) um_check;
 void event_feed_free(struct event_feed *feed);
 
-/* After-phase, when everything is committed: feed subscribers. */
+/*
+ * After-phase, right after the commit and before the effects: what is stored is news, and nobody
+ * should wait for it until everything that follows from it is done, too.
+ */
 void event_feed_after(struct event_feed *feed) um_nonnull(1);
 
 #endif

@@ -115,6 +115,11 @@ static bool silent_about_ready(const struct explain *e)
     return !e->g->ready && e->g->def.ready == READY_NOTIFY;
 }
 
+static bool adopted(const struct explain *e)
+{
+    return e->g->stranger != NULL;
+}
+
 static bool not_ready(const struct explain *e)
 {
     return !e->g->ready;
@@ -259,6 +264,11 @@ static const struct explain_rule rules[] = {
      "hang={hang-policy}{line}",
      BIT(FACT_HANG) | BIT(FACT_STARTED),
      {"umlctl stop --force {name}", "umlctl config {name} hang=restart"}},
+    {GUEST_RUNNING,
+     adopted,
+     "runs; somebody else started it, and it was adopted: ready as long as its process lives",
+     BIT(FACT_ASKED) | BIT(FACT_ENTERED),
+     {"umlctl show {name}"}},
     {GUEST_RUNNING,
      silent_about_ready,
      "runs but is not ready: its kernel has been up for {up-for}, and nothing in it wrote READY=1 "

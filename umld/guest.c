@@ -2,7 +2,9 @@
 #include "umld/events.h"
 #include "umld/failpoint.h"
 #include "umld/guest_ids.h"
+#include "umld/guest_live.h"
 #include "umld/guest_order.h"
+#include "umld/stranger.h"
 #include "vmcore/base/clock.h"
 #include "vmcore/base/fd.h"
 #include "vmcore/base/log.h"
@@ -45,6 +47,7 @@ struct guests *guests_new(struct umld *umld)
 static void guest_free(struct guest *g)
 {
     guest_waiters_drop(g);
+    guest_live_end(g);
     monitor_close(g);
     guest_lanes_close(g);
     guest_plan_free(g);
@@ -52,6 +55,7 @@ static void guest_free(struct guest *g)
     um_timer_free(g->step);
     guest_signals_done(g);
     guest_watch_done(g);
+    stranger_free(g->stranger);
     guest_definition_done(&g->def);
     free(g->kernel_path);
     free(g->cause);
@@ -94,6 +98,7 @@ void guests_free(struct guests *guests)
         return;
     end_internal(guests);
     /* What answers a cut-off command looks its guest up: all must still be there. */
+    stranger_asks_end(guests->umld);
     for (int i = 0; i < guests->count; i++)
         guest_lanes_close(guests->list[i]);
     for (int i = 0; i < guests->count; i++)
@@ -202,7 +207,8 @@ void guest_post(struct guest *g, enum guest_event event)
 void guest_expire(struct guest *g)
 {
     g->expired_in = g->state;
-    guest_post(g, GUEST_T_EXPIRED);
+    /* What umld did not start does not end because umld, or its monitor, was slow. */
+    guest_post(g, g->stranger && g->state == GUEST_ADOPTING ? GUEST_U_LEAVE : GUEST_T_EXPIRED);
 }
 
 static void limit_expired(void *arg)
@@ -376,6 +382,8 @@ static const struct {
     {EFFECT_RELEASE, guest_release},
     {EFFECT_REATTACH, guest_reattach},
     {EFFECT_FORGET, guest_drop_exit_record},
+    {EFFECT_WATCH, guest_watch_stranger},
+    {EFFECT_DEVICES, guest_live_look},
 };
 
 /* Only now that it is no longer stored. */

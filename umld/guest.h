@@ -11,7 +11,8 @@
  * (dependencies), guest_ladder.c (the orderly stop), guest_stop.c, guest_pause.c (one verb each),
  * guest_monitor.c (the connection to umlmon), guest_signals.c (what it says of itself),
  * guest_watch.c (does it answer), guest_evidence.c (what is kept of a hang or panic), guest_adopt.c
- * (after a daemon restart), guest_wait.c (calls that wait), guest_json.c (adapters).
+ * (after a daemon restart), guest_wait.c (calls that wait), guest_json.c (adapters); stranger.h:
+ * those that somebody else has started.
  */
 #ifndef UMLD_GUEST_H
 #define UMLD_GUEST_H
@@ -39,13 +40,16 @@ enum guest_effect {
     EFFECT_KILL = 1 << 7,
     EFFECT_RELEASE = 1 << 8,
     EFFECT_REATTACH = 1 << 9,
-    EFFECT_FORGET = 1 << 10 /* how it ended is stored: the exit record goes */
+    EFFECT_FORGET = 1 << 10, /* how it ended is stored: the exit record goes */
+    EFFECT_WATCH = 1 << 11,  /* somebody else's: a monitor for it, stranger.h */
+    EFFECT_DEVICES = 1 << 12 /* guest_live_look() */
 };
 
 struct monitor_link;
 struct guest_waiter;
 struct boot_slot;
 struct guest_settle;
+struct stranger;
 
 struct guest {
     struct umld *umld;
@@ -70,6 +74,7 @@ struct guest {
     int64_t next_start_ns;          /* in backoff: when it will be started, wall clock */
     int rung;                       /* where on the stop ladder, enum guest_rung */
     int64_t rung_ns, rung_until_ns; /* since and until when, wall clock; 0: not on it */
+    struct stranger *stranger;      /* NULL: umld started it; stranger.h */
 
     /* in memory only */
     bool dirty, removed;
@@ -112,6 +117,7 @@ struct guest {
     struct monitor_link *link;
     struct mconsole_lane *lanes[MCONSOLE_LANE_COUNT];
     struct guest_waiter *waiters;
+    struct guest_live *live;                  /* devices of its kernel, or NULL; guest_live.h */
     struct launch_plan *plan;                 /* between prepare and spawn; guest_start.c */
     const struct launch_kernel *given_kernel; /* internal guests: what to boot; not owned */
     void (*on_notify)(struct guest *g, const char *text, void *arg);
@@ -228,6 +234,12 @@ void guest_spawn(struct guest *g) um_nonnull(1);
 /* Would a start fail for a reason that can be seen now: files, kernel, disks in use? */
 enum um_code guest_start_check(struct guest *g, struct um_error *err) um_nonnull(1, 2) um_check;
 void guest_plan_free(struct guest *g) um_nonnull(1);
+/* An empty run directory, and no exit record of a former life. */
+enum um_code guest_run_directory(const struct guest *g, struct um_error *err)
+    um_nonnull(1, 2) um_check;
+/* An umlmon with this order (order.h), connected to; gate: it gets ORDER_CGROUP_FD. */
+enum um_code guest_spawn_monitor(struct guest *g, const struct um_buf *order, bool gate,
+                                 struct um_error *err) um_nonnull(1, 2, 4) um_check;
 
 /* ---- guest_ladder.c ---- */
 void guest_ladder(struct guest *g) um_nonnull(1);
@@ -254,7 +266,10 @@ void monitor_close(struct guest *g) um_nonnull(1);
 /* The daemon is ending: kill the guest and wait for it, two seconds at the most. */
 void monitor_end_now(struct guest *g) um_nonnull(1);
 bool monitor_connected(const struct guest *g) um_nonnull(1);
-const struct mon_state *monitor_state(const struct guest *g) um_nonnull(1); /* NULL: none yet */
+/* Notifications of the guest that it did not pass on, in this life. */
+uint64_t monitor_dropped(const struct guest *g) um_nonnull(1);
+/* Its last word, that the kernel is gone; NULL: not told. */
+const struct mon_state *monitor_told_end(const struct guest *g) um_nonnull(1);
 /* kv record of MON_CONSOLES; NULL until it came. */
 const char *monitor_consoles(const struct guest *g, size_t *ret_len) um_nonnull(1, 2);
 
@@ -273,7 +288,8 @@ bool monitor_ask(struct guest *g, enum mon_type type, const void *payload, size_
 void monitor_relay(struct guest *g, struct api_call *call, enum mon_type type, const void *payload,
                    size_t len) um_nonnull(1, 2);
 
-/* There is no monitor and no exit record: end what may be left of the tree, then GUEST_P_EXITED. */
+/* There is no monitor and no exit record: another monitor for a stranger that lives; else end what
+ * may be left of the tree, then GUEST_P_EXITED. */
 void monitor_lost(struct guest *g) um_nonnull(1);
 
 /* ---- guest_record.c ---- */
@@ -332,6 +348,8 @@ enum guest_goal {
     GOAL_STOPPED, /* at rest, or its present life has ended */
     GOAL_PAUSED,
     GOAL_RUNNING,
+    GOAL_ADOPTED,   /* alive and watched; missed, the guest is removed; the reply is that of
+                       Guest.Adopt */
     GOAL_REBOOTED,  /* boot number above the one at the call, and kernel up */
     GOAL_REMOVED,   /* at rest; met, the guest is removed */
     GOAL_STATE,     /* w.state */
@@ -383,9 +401,9 @@ bool guest_job_resume(struct umld *umld, int64_t id, const char *object, const c
 
 /* ---- guest_disks.c ---- */
 /* UM_E_CONFLICT when a guest that runs, or is about to, writes a file this one uses, or reads one
- * it writes. */
-enum um_code guest_disks_free(const struct guest *g, struct um_error *err)
-    um_nonnull(1, 2) um_check;
+ * it writes. itself: the guest that is not asked, g or what g is a copy of. */
+enum um_code guest_disks_free(const struct guest *g, const struct guest *itself,
+                              struct um_error *err) um_nonnull(1, 2, 3) um_check;
 
 /* ---- api_guest.c ---- */
 /*
@@ -397,6 +415,18 @@ struct guest *guest_of_call(struct umld *umld, struct api_call *call, const json
 /* Is `ifRevision`, where it was given, still that of the guest? Else the error reply. */
 bool guest_revision_fits(struct guest *g, struct api_call *call, const json_t *params)
     um_nonnull(1, 2, 3);
+
+/* The error reply for problems of a definition, which know the field but not whose it is. */
+void guest_definition_refuse(struct api_call *call, const char *name, struct um_error *errors,
+                             size_t count) um_nonnull(1, 2, 3);
+/*
+ * What of a definition can only be judged with the host and the other guests in view. A kernel is
+ * tried at the start; one that was defined before (old, or NULL) and is gone by now is no reason to
+ * refuse another change.
+ */
+void guest_definition_check_around(struct umld *umld, const struct guest_definition *def,
+                                   const struct guest_definition *old, struct um_error *errors,
+                                   size_t max, size_t *count) um_nonnull(1, 2, 4, 6);
 
 /* ---- guest_json.c ---- */
 json_t *guest_definition_json(const struct guest_definition *d) um_nonnull(1);
@@ -411,8 +441,21 @@ void guest_json_text(const struct guest *g, struct um_buf *b) um_nonnull(1, 2);
 bool guest_definition_from_json(const json_t *json, const char *cwd, uid_t owner,
                                 struct guest_definition *ret, struct um_error *errors, size_t max,
                                 size_t *ret_count) um_nonnull(1, 4, 5, 7) um_check;
-/* Apply one `key=value` or device word of Update. */
+/* Apply one `key=value` or device word of Update; a plain key without a value gets its default. */
 enum um_code guest_definition_apply(struct guest_definition *d, const char *word, const char *cwd,
                                     struct um_error *err) um_nonnull(1, 2) um_check;
+/*
+ * Take back what a word said, named by what stands before its `=`: a device, a plain key (it gets
+ * its default), `label:KEY`, `limit:NAME`, `protect:VERB`. False: there is nothing of this name.
+ */
+bool guest_definition_unapply(struct guest_definition *d, const char *name)
+    um_nonnull(1, 2) um_check;
+/*
+ * The definition as the words that make it, each as {device: what is before its `=`, value: the
+ * word, where: stored}, appended to list: devices, then what is not as if nothing were said of it.
+ * only: this one alone, and a plain key even if it has its default.
+ */
+void guest_definition_words(const struct guest_definition *d, const char *only, json_t *list)
+    um_nonnull(1, 3);
 
 #endif

@@ -5,6 +5,8 @@
  *   monitor answers                       adopted in the state it tells; what it cannot tell
  *                                         (paused) is as stored
  *   no monitor, exit record               the end is reported with its true status and time
+ *   no monitor, no record, but a stranger  another monitor is started
+ *   (stranger.h) that lives
  *   no monitor, no record                 it vanished; what is left of it is killed; reported
  *   start interrupted before a monitor    started again (the wish is stored)
  *   in backoff                            starts again when it would have
@@ -19,6 +21,8 @@
  */
 #include "umld/guest_ids.h"
 #include "umld/guest_ladder.h"
+#include "umld/guest_live.h"
+#include "umld/stranger.h"
 #include "vmcore/base/clock.h"
 #include "vmcore/base/fd.h"
 #include "vmcore/base/log.h"
@@ -45,6 +49,9 @@ static void enter_adopting(struct guest *g)
         g->end.hung = g->def.hang; /* what it was being killed for */
     um_timer_arm(g->limit, guest_state_info(GUEST_ADOPTING)->timeout_ms * UM_MS_NS);
     guest_touch(g);
+    /* Alive and being released: the daemon before this one was letting it go. */
+    if (before == GUEST_RELEASING && g->stranger && stranger_lives(g->stranger))
+        guest_post(g, GUEST_U_LEAVE);
 }
 
 /* The stop or kill that was under way, and the start wished behind it. */
@@ -126,10 +133,11 @@ void guest_adopted_state(struct guest *g, const struct mon_state *s)
     if (rebooted) {
         g->boot = s->boot;
         guest_signals_reset(g);
+        guest_live_renewed(g);
     }
     g->kernel_up = s->flags & MON_F_KERNEL_UP;
     g->ready = g->ready && !rebooted && (s->flags & MON_F_READY);
-    g->cpu = g->def.pinned && g->main_pid > 0 ? pinned_cpu(g->main_pid) : -1;
+    g->cpu = g->def.pinned && !g->stranger && g->main_pid > 0 ? pinned_cpu(g->main_pid) : -1;
     guest_touch(g);
     monitor_watch(g, s->monitor_pid, um_pidfd_open(s->monitor_pid));
     if (s->flags & (MON_F_EXITED | MON_F_EXEC_FAILED))
@@ -200,6 +208,7 @@ static void adopt_one(struct guest *g)
     g->start_asked = strcmp(g->asked, "start") == 0 || (g->state == GUEST_STOPPING && g->want_up);
     if (monitor_connect(g, &err) == UM_OK) {
         enter_adopting(g);
+        guest_live_load(g);
         /* One that is stopped or hangs tells nothing: its end must be seen all the same. */
         if (same)
             monitor_watch(g, g->monitor_pid, um_pidfd_open(g->monitor_pid));
@@ -249,15 +258,15 @@ void guests_adopt_done(struct umld *umld)
 /* The polite way first: its monitor ends everything in order. */
 static bool monitor_listens(const struct orphan *o)
 {
-    struct mon_header kill = {
-        .magic = MON_MAGIC, .version = MON_VERSION, .type = MON_KILL, .serial = 1};
+    struct mon_header disown = {
+        .magic = MON_MAGIC, .version = MON_VERSION, .type = MON_DISOWN, .serial = 1};
     char path[GUEST_PATH_SIZE + 280];
     um_autofd fd = -1;
     struct um_error err;
 
     snprintf(path, sizeof(path), "%s/mon", o->dir);
     return um_unix_connect(path, SOCK_SEQPACKET, &fd, &err) == UM_OK &&
-           um_fd_send(fd, &kill, sizeof(kill), -1);
+           um_fd_send(fd, &disown, sizeof(disown), -1);
 }
 
 static void orphan_check(void *arg)

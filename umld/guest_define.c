@@ -6,6 +6,7 @@
 #include "umld/guest.h"
 #include "umld/guest_ids.h"
 #include "umld/guest_order.h"
+#include "umld/stranger.h"
 #include "vmcore/base/clock.h"
 #include "vmcore/base/log.h"
 
@@ -81,6 +82,7 @@ enum um_code guest_redefine(struct guest *g, struct guest_definition *def, struc
     }
     guest_definition_done(&old);
     *def = GUEST_DEFINITION_INIT;
+    guest_stranger_redefined(g);
     guest_order_defined(g);
     snprintf(revision, sizeof(revision), "%" PRId64, g->revision);
     events_emit(g->umld, "guest.changed", g->def.name, "revision", revision, NULL);

@@ -50,6 +50,13 @@ static void add(struct files *f, const char *device, const char *what, const cha
     f->count++;
 }
 
+static void add_disk(struct files *f, const struct device *v, const char *name)
+{
+    add(f, name, v->ubd.backing ? "COW file" : "disk", v->ubd.file,
+        v->ubd.flags & UBD_READ_ONLY ? R_OK : R_OK | W_OK, true);
+    add(f, name, "backing file", v->ubd.backing, R_OK, true);
+}
+
 static void add_device(struct files *f, const struct device *v, const struct launch_disks *disks)
 {
     char name[32];
@@ -57,9 +64,7 @@ static void add_device(struct files *f, const struct device *v, const struct lau
     device_name(v, name, sizeof(name));
     switch (v->kind) {
     case DEVICE_UBD:
-        add(f, name, v->ubd.backing ? "COW file" : "disk", v->ubd.file,
-            v->ubd.flags & UBD_READ_ONLY ? R_OK : R_OK | W_OK, true);
-        add(f, name, "backing file", v->ubd.backing, R_OK, true);
+        add_disk(f, v, name);
         add(f, name, "backing file", disks->unit[v->index].header_backing, R_OK, true);
         break;
     case DEVICE_INITRD:
@@ -196,6 +201,18 @@ static bool is_ours(const struct file *file)
            realpath(file->path, real) && way_is_closed(real);
 }
 
+/* Paths that are open to it already; empty if there are none. */
+static void read_list(const struct guest *g, struct um_buf *ret)
+{
+    char path[GUEST_PATH_SIZE + 16], *text;
+    size_t len;
+
+    if (um_file_read(list_path(g, path), 1 << 20, &text, &len, NULL))
+        return;
+    um_buf_append(ret, text, len);
+    free(text);
+}
+
 /* Written first: whatever happens, guest_files_take_back() knows what to look at. */
 static enum um_code give_ours(struct files *f, const unsigned char *found, struct um_error *err)
 {
@@ -203,6 +220,7 @@ static enum um_code give_ours(struct files *f, const unsigned char *found, struc
     struct um_buf list = UM_BUF_INIT;
     enum um_code code = UM_OK;
 
+    read_list(f->g, &list);
     for (size_t i = 0; i < f->count; i++) {
         f->list[i].given = found[i] == EACCES && is_ours(&f->list[i]);
         if (f->list[i].given)
@@ -224,22 +242,53 @@ static enum um_code give_ours(struct files *f, const unsigned char *found, struc
     return code;
 }
 
+static void close_to(const struct guest *g, const char *path)
+{
+    int errnum = um_acl_revoke(path, g->uid);
+
+    if (errnum && errnum != ENOENT)
+        um_log(UM_LOG_WARNING, "guest %s: %s stays open to uid %u: %s", g->def.name, path,
+               (unsigned)g->uid, strerror(errnum));
+}
+
 void guest_files_take_back(const struct guest *g)
 {
-    char path[GUEST_PATH_SIZE + 16], *text;
-    size_t len;
+    char path[GUEST_PATH_SIZE + 16];
+    struct um_buf list = UM_BUF_INIT;
 
-    if (!g->uid || um_file_read(list_path(g, path), 1 << 20, &text, &len, NULL))
+    if (!g->uid)
         return;
-    for (size_t i = 0; i < len; i += strlen(text + i) + 1) {
-        int errnum = um_acl_revoke(text + i, g->uid);
+    read_list(g, &list);
+    for (size_t i = 0; list.data && i < list.len; i += strlen(list.data + i) + 1)
+        close_to(g, list.data + i);
+    um_buf_done(&list);
+    unlink(list_path(g, path));
+}
 
-        if (errnum && errnum != ENOENT)
-            um_log(UM_LOG_WARNING, "guest %s: %s stays open to uid %u: %s", g->def.name, text + i,
-                   (unsigned)g->uid, strerror(errnum));
+void guest_files_drop(const struct guest *g, const char *path)
+{
+    struct um_buf list = UM_BUF_INIT, left = UM_BUF_INIT;
+    char name[GUEST_PATH_SIZE + 16];
+    struct um_error err;
+
+    if (!g->uid)
+        return;
+    read_list(g, &list);
+    for (size_t i = 0; list.data && i < list.len; i += strlen(list.data + i) + 1) {
+        if (strcmp(list.data + i, path) == 0)
+            close_to(g, path);
+        else
+            um_buf_append(&left, list.data + i, strlen(list.data + i) + 1);
     }
-    free(text);
-    unlink(path);
+    /* A list that says too much does no harm. */
+    list_path(g, name);
+    if (!left.failed && !left.data)
+        unlink(name);
+    else if (!left.failed && left.len < list.len &&
+             um_file_replace(name, left.data, left.len, 0600, &err))
+        um_log(UM_LOG_WARNING, "guest %s: %s", g->def.name, err.message);
+    um_buf_done(&list);
+    um_buf_done(&left);
 }
 
 /* ---- refusals ---- */
@@ -274,29 +323,43 @@ static enum um_code refuse(const struct files *f, const struct file *file, int e
                    file->path, uid, wanted(file));
 }
 
+static enum um_code give_all(struct files *f, struct um_error *err)
+{
+    unsigned char found[FILES_MAX] = {0};
+    enum um_code code = try_files(f, found, err);
+    bool any = false;
+
+    for (size_t i = 0; !code && i < f->count; i++)
+        any = any || (found[i] == EACCES && is_ours(&f->list[i]));
+    if (any)
+        code = give_ours(f, found, err);
+    if (any && !code)
+        code = try_files(f, found, err);
+    for (size_t i = 0; !code && i < f->count; i++)
+        if (found[i])
+            code = refuse(f, &f->list[i], found[i], err);
+    return code;
+}
+
 enum um_code guest_files_give(struct guest *g, const struct launch_kernel *kernel,
                               const struct launch_paths *paths, const struct launch_disks *disks,
                               struct um_error *err)
 {
     char inner[GUEST_PATH_SIZE];
-    unsigned char found[FILES_MAX] = {0};
     struct files f = {.g = g, .inner = guest_path(g, GUEST_PATH_INNER, inner)};
-    enum um_code code;
-    bool any = false;
 
     guest_files_take_back(g);
     collect(&f, kernel, paths, disks);
-    code = try_files(&f, found, err);
-    for (size_t i = 0; !code && i < f.count; i++)
-        any = any || (found[i] == EACCES && is_ours(&f.list[i]));
-    if (any)
-        code = give_ours(&f, found, err);
-    if (any && !code)
-        code = try_files(&f, found, err);
-    for (size_t i = 0; !code && i < f.count; i++)
-        if (found[i])
-            code = refuse(&f, &f.list[i], found[i], err);
-    return code;
+    return give_all(&f, err);
+}
+
+enum um_code guest_files_add(struct guest *g, const struct device *v, struct um_error *err)
+{
+    char inner[GUEST_PATH_SIZE], name[32];
+    struct files f = {.g = g, .inner = guest_path(g, GUEST_PATH_INNER, inner)};
+
+    add_disk(&f, v, device_name(v, name, sizeof(name)));
+    return give_all(&f, err);
 }
 
 /* ---- cleaning up ---- */

@@ -213,13 +213,14 @@ int guest_ids_run(const struct umld *umld, int (*fn)(void *arg), void *arg)
     if (pid < 0)
         return errno;
     if (pid == 0) {
-        errnum = um_userns_enter(umld->ids->userns);
+        alarm(GUEST_IDS_RUN_S);
+        errnum = guest_ids_any(umld) ? um_userns_enter(umld->ids->userns) : 0;
         _exit(errnum ? errnum : fn(arg));
     }
     while (waitpid(pid, &status, 0) < 0)
         if (errno != EINTR)
             return errno;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : ETIMEDOUT;
 }
 
 /* ---- who has which ---- */

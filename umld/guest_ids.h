@@ -64,6 +64,10 @@ enum um_code guest_files_give(struct guest *g, const struct launch_kernel *kerne
                               const struct launch_paths *paths, const struct launch_disks *disks,
                               struct um_error *err) um_nonnull(1, 2, 3, 4) um_check;
 void guest_files_take_back(const struct guest *g) um_nonnull(1);
+/* The same for a disk that it gets while it runs, and for the file of one that it has no more. */
+enum um_code guest_files_add(struct guest *g, const struct device *v, struct um_error *err)
+    um_nonnull(1, 2, 3) um_check;
+void guest_files_drop(const struct guest *g, const char *path) um_nonnull(1, 2);
 
 /* um_remove_tree() that also gets at what guests left there, whatever its mode. */
 bool guest_tree_remove(const struct umld *umld, const char *path) um_nonnull(1, 2);
@@ -72,9 +76,11 @@ bool guest_tree_remove(const struct umld *umld, const char *path) um_nonnull(1, 
 int guest_ids_userns(const struct umld *umld) um_nonnull(1);
 
 /*
- * Run fn in a child that has entered the namespace with all capabilities there. fn's result, an
- * errno or 0, is the child's exit status and is returned. For the files above.
+ * Run fn in a child that has entered the namespace with all capabilities there, or, without a
+ * range, is umld's user. fn's result, an errno or 0, is the child's exit status and is returned;
+ * ETIMEDOUT after GUEST_IDS_RUN_S. For what umld itself must not become.
  */
+enum { GUEST_IDS_RUN_S = 30 };
 int guest_ids_run(const struct umld *umld, int (*fn)(void *arg), void *arg) um_nonnull(1, 2);
 
 #endif

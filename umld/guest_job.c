@@ -25,9 +25,10 @@ static const struct {
 void guest_ask(struct guest *g, enum guest_event event, const char *by)
 {
     static const char *const verbs[] = {
-        [GUEST_U_START] = "start", [GUEST_U_STOP] = "stop",          [GUEST_U_KILL] = "kill",
-        [GUEST_U_PAUSE] = "pause", [GUEST_U_RESUME] = "resume",      [GUEST_U_REBOOT] = "reboot",
-        [GUEST_U_KEEP] = "keep",   [GUEST_U_CLEAR] = "reset-failed",
+        [GUEST_U_START] = "start",        [GUEST_U_STOP] = "stop",     [GUEST_U_KILL] = "kill",
+        [GUEST_U_PAUSE] = "pause",        [GUEST_U_RESUME] = "resume", [GUEST_U_REBOOT] = "reboot",
+        [GUEST_U_KEEP] = "keep",          [GUEST_U_ADOPT] = "adopt",   [GUEST_U_LEAVE] = "let-go",
+        [GUEST_U_CLEAR] = "reset-failed",
     };
 
     if (g->id)

@@ -3,6 +3,7 @@
  */
 #include "umld/guest.h"
 #include "umld/json_text.h"
+#include "umld/stranger.h"
 #include "vmcore/base/clock.h"
 
 #include <inttypes.h>
@@ -10,10 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-
-/* Spelling of the interface (camelCase) where it differs from the words of the command line. */
-static const char *const restart_json[RESTART_COUNT] = {
-    [RESTART_NEVER] = "never", [RESTART_ON_FAILURE] = "onFailure", [RESTART_ALWAYS] = "always"};
 
 static void put_strings(struct um_buf *b, const char *key, const struct um_strv *l)
 {
@@ -69,7 +66,7 @@ static void put_definition(struct um_buf *b, const struct guest_definition *d)
     json_text_set_string(b, "name", d->name);
     put_devices(b, d);
     put_strings(b, "cmdline", &d->cmdline);
-    json_text_set_string(b, "restart", restart_json[d->restart]);
+    json_text_set_string(b, "restart", guest_restart_name(d->restart));
     json_text_set_string(b, "hang", guest_hang_name(d->hang));
     json_text_set_string(b, "ready", guest_ready_name(d->ready));
     json_text_set_bool(b, "autostart", d->autostart);
@@ -127,7 +124,8 @@ static void put_runtime(struct um_buf *b, const struct guest *g)
     json_text_set_int(b, "restarts", g->restarts);
     json_text_set_int(b, "memory", (int64_t)guest_definition_memory(&g->def));
     json_text_set_string(b, "kernel", g->kernel_path);
-    if (g->uid)
+    guest_stranger_json(g, b);
+    if (g->uid && !g->stranger)
         json_text_set_int(b, "uid", (int64_t)g->uid);
     put_time(b, "startedAt", g->start_ns);
     if (guest_state_info(g->state)->has_process)
@@ -182,154 +180,6 @@ json_t *guest_json(const struct guest *g)
     return tree_of(&b);
 }
 
-/* ---- words of create and config: key=value ---- */
-
-static enum um_code bad_word(struct um_error *err, const char *word, const char *allowed)
-{
-    um_fail(err, UM_E_INVALID, "definition", word, "\"%s\" has a value that cannot be used", word);
-    return um_hint(err, "use %s", allowed);
-}
-
-static bool parse_switch(const char *value, bool *ret)
-{
-    *ret = strcmp(value, "on") == 0 || strcmp(value, "yes") == 0 || strcmp(value, "true") == 0;
-    return *ret || strcmp(value, "off") == 0 || strcmp(value, "no") == 0 ||
-           strcmp(value, "false") == 0;
-}
-
-static bool replace(char **dst, const char *value)
-{
-    char *copy = strdup(value);
-
-    if (copy) {
-        free(*dst);
-        *dst = copy;
-    }
-    return copy != NULL;
-}
-
-static bool set_kernel(struct guest_definition *d, const char *value)
-{
-    return value[0] && replace(&d->kernel, value);
-}
-
-static bool set_restart(struct guest_definition *d, const char *value)
-{
-    for (int i = 0; i < RESTART_COUNT; i++)
-        if (strcmp(restart_json[i], value) == 0) {
-            d->restart = (enum guest_restart)i;
-            return true;
-        }
-    return guest_restart_from_name(value, &d->restart);
-}
-
-static bool set_hang(struct guest_definition *d, const char *value)
-{
-    return guest_hang_from_name(value, &d->hang);
-}
-
-static bool set_ready(struct guest_definition *d, const char *value)
-{
-    if (um_str_starts(value, "console:") && value[8]) {
-        d->ready = READY_CONSOLE;
-        return replace(&d->ready_pattern, value + 8);
-    }
-    return guest_ready_from_name(value, &d->ready) &&
-           (d->ready != READY_CONSOLE || d->ready_pattern);
-}
-
-static bool set_owner(struct guest_definition *d, const char *value)
-{
-    int64_t uid;
-
-    if (!um_parse_int(value, 0, UINT32_MAX - 1, &uid))
-        return false;
-    d->owner = (uid_t)uid;
-    return true;
-}
-
-static bool set_autostart(struct guest_definition *d, const char *value)
-{
-    return parse_switch(value, &d->autostart);
-}
-
-static bool set_trusted(struct guest_definition *d, const char *value)
-{
-    return parse_switch(value, &d->trusted);
-}
-
-static bool set_sandbox(struct guest_definition *d, const char *value)
-{
-    return parse_switch(value, &d->sandbox);
-}
-
-static bool set_pinned(struct guest_definition *d, const char *value)
-{
-    return parse_switch(value, &d->pinned);
-}
-
-static const struct {
-    const char *key;
-    bool (*set)(struct guest_definition *d, const char *value);
-    const char *allowed;
-} plain_keys[] = {
-    {"kernel", set_kernel, "a registered name or an absolute path"},
-    {"restart", set_restart, "never, onFailure or always"},
-    {"hang", set_hang, "none, event, restart or kill"},
-    {"ready", set_ready, "notify, kernel or console:REGEX"},
-    {"owner", set_owner, "a numeric uid"},
-    {"autostart", set_autostart, "on or off"},
-    {"trusted", set_trusted, "on or off"},
-    {"sandbox", set_sandbox, "on or off"},
-    {"pinned", set_pinned, "on or off"},
-    {"depends", guest_definition_set_depends, "names of guests, separated by commas"},
-};
-
-/* limit:NAME=VALUE */
-static enum um_code apply_limit(struct guest_definition *d, const char *word, struct um_error *err)
-{
-    const char *key = word + strlen("limit:"), *eq = strchr(key, '=');
-    char name[16] = "", allowed[96] = "";
-    enum guest_limit which;
-
-    if (eq && (size_t)(eq - key) < sizeof(name))
-        memcpy(name, key, (size_t)(eq - key));
-    if (!eq || !guest_limit_from_name(name, &which)) {
-        um_fail(err, UM_E_INVALID, "definition", word, "\"%s\" is no limit umld knows", word);
-        return um_hint(err, "use limit:memory=, limit:pids=, limit:cpu= or limit:io=");
-    }
-    return guest_limit_parse(which, eq + 1, &d->limits.value[which])
-               ? UM_OK
-               : bad_word(err, word, guest_limit_allowed(which, allowed, sizeof(allowed)));
-}
-
-enum um_code guest_definition_apply(struct guest_definition *d, const char *word, const char *cwd,
-                                    struct um_error *err)
-{
-    const char *eq = strchr(word, '=');
-    struct device device;
-    enum um_code code;
-
-    for (size_t i = 0; eq && i < UM_ARRAY_LEN(plain_keys); i++)
-        if (strlen(plain_keys[i].key) == (size_t)(eq - word) &&
-            um_str_starts(word, plain_keys[i].key))
-            return plain_keys[i].set(d, eq + 1) ? UM_OK
-                                                : bad_word(err, word, plain_keys[i].allowed);
-    if (um_str_starts(word, "protect:"))
-        return guest_definition_set_protect(d, word + strlen("protect:"))
-                   ? UM_OK
-                   : um_fail(err, UM_E_NO_RESOURCES, "definition", word, "out of memory");
-    if (um_str_starts(word, "limit:"))
-        return apply_limit(d, word, err);
-    code = device_parse(word, cwd, &device, err);
-    if (code)
-        return code;
-    if (guest_definition_set(d, &device))
-        return UM_OK;
-    device_done(&device);
-    return um_fail(err, UM_E_NO_RESOURCES, "definition", word, "out of memory");
-}
-
 /* ---- from JSON ---- */
 
 struct problems {
@@ -357,12 +207,12 @@ static void take_devices(const json_t *json, const char *cwd, struct guest_defin
         enum um_code code = device_parse(word, cwd, &device, &err);
 
         if (!code && guest_definition_find(d, device_name(&device, name, sizeof(name)))) {
-            um_fail(&err, UM_E_INVALID, "definition", word, "%s is given twice", name);
+            um_fail(&err, UM_E_INVALID, NULL, word, "%s is given twice", name);
             device_done(&device);
             code = UM_E_INVALID;
         } else if (!code && !guest_definition_set(d, &device)) {
             device_done(&device);
-            code = um_fail(&err, UM_E_NO_RESOURCES, "definition", word, "out of memory");
+            code = um_fail(&err, UM_E_NO_RESOURCES, NULL, word, "out of memory");
         }
         if (code)
             *next_problem(p) = err;
@@ -375,7 +225,7 @@ static void take_strings(const json_t *json, struct um_strv *ret, struct problem
     size_t i;
 
     json_array_foreach(json, i, item) if (!um_strv_add(ret, json_string_value(item)))
-        um_fail(next_problem(p), UM_E_NO_RESOURCES, "definition", NULL, "out of memory");
+        um_fail(next_problem(p), UM_E_NO_RESOURCES, NULL, NULL, "out of memory");
 }
 
 static void take_map(json_t *json, struct um_strv *ret, struct problems *p)
@@ -385,7 +235,7 @@ static void take_map(json_t *json, struct um_strv *ret, struct problems *p)
 
     json_object_foreach(json, key,
                         value) if (!um_strv_addf(ret, "%s=%s", key, json_string_value(value)))
-        um_fail(next_problem(p), UM_E_NO_RESOURCES, "definition", NULL, "out of memory");
+        um_fail(next_problem(p), UM_E_NO_RESOURCES, NULL, NULL, "out of memory");
 }
 
 static void take_limits(json_t *json, struct guest_definition *d, struct problems *p)
@@ -399,7 +249,7 @@ static void take_limits(json_t *json, struct guest_definition *d, struct problem
         struct um_error err;
 
         snprintf(word, sizeof(word), "limit:%.32s=%.32s", key, json_string_value(value));
-        if (apply_limit(d, word, &err))
+        if (guest_definition_apply(d, word, NULL, &err))
             *next_problem(p) = err;
     }
 }
@@ -421,12 +271,12 @@ static void take_words(const json_t *json, struct guest_definition *d, struct pr
         if (guest_definition_apply(d, word, NULL, &err))
             *next_problem(p) = err;
     }
-    if (pattern && !replace(&d->ready_pattern, pattern))
-        um_fail(next_problem(p), UM_E_NO_RESOURCES, "definition", NULL, "out of memory");
+    d->ready_pattern = pattern ? strdup(pattern) : NULL;
+    if (pattern && !d->ready_pattern)
+        um_fail(next_problem(p), UM_E_NO_RESOURCES, NULL, NULL, "out of memory");
     if (ready && (!guest_ready_from_name(ready, &d->ready) ||
                   (d->ready == READY_CONSOLE && !d->ready_pattern)))
-        um_fail(next_problem(p), UM_E_INVALID, "definition", "ready",
-                "ready=console needs readyPattern");
+        um_fail(next_problem(p), UM_E_INVALID, NULL, "ready", "ready=console needs readyPattern");
 }
 
 static void take_switch(const json_t *json, const char *key, bool *ret)
@@ -444,10 +294,12 @@ bool guest_definition_from_json(const json_t *json, const char *cwd, uid_t owner
     struct guest_definition d = GUEST_DEFINITION_INIT;
     struct problems p = {errors, max, ret_count};
     const json_t *uid = json_object_get(json, "owner");
+    const char *name = json_string_value(json_object_get(json, "name"));
     size_t before = *ret_count;
 
-    if (!replace(&d.name, json_string_value(json_object_get(json, "name"))))
-        um_fail(next_problem(&p), UM_E_NO_RESOURCES, "definition", NULL, "out of memory");
+    d.name = name ? strdup(name) : NULL;
+    if (!d.name)
+        um_fail(next_problem(&p), UM_E_NO_RESOURCES, NULL, NULL, "out of memory");
     take_devices(json_object_get(json, "devices"), cwd, &d, &p);
     take_strings(json_object_get(json, "cmdline"), &d.cmdline, &p);
     take_map(json_object_get(json, "labels"), &d.labels, &p);
@@ -463,7 +315,7 @@ bool guest_definition_from_json(const json_t *json, const char *cwd, uid_t owner
     if (json_is_integer(uid)) {
         d.owner = (uid_t)json_integer_value(uid);
         if (json_integer_value(uid) < 0 || json_integer_value(uid) > UINT32_MAX)
-            um_fail(next_problem(&p), UM_E_INVALID, "definition", "owner", "%lld is no uid",
+            um_fail(next_problem(&p), UM_E_INVALID, NULL, "owner", "%lld is no uid",
                     (long long)json_integer_value(uid));
     }
     if (*ret_count == before && d.name) {

@@ -287,5 +287,7 @@ const char *guest_ladder_how(const struct guest *g)
         return "rebooted";
     if (g->rung == RUNG_HALT)
         return "halted";
+    if (g->end.kind == POLICY_END_UNTOLD) /* nothing speaks against it */
+        return "shutdown";
     return g->end.kind == POLICY_END_EXIT && WIFEXITED(g->end.wait_status) ? "shutdown" : "crashed";
 }

@@ -8,6 +8,7 @@
 #include "umld/guest_ladder.h"
 #include "umld/guest_order.h"
 #include "umld/settings.h"
+#include "umld/stranger.h"
 #include "vmcore/base/clock.h"
 #include "vmcore/base/log.h"
 
@@ -111,6 +112,8 @@ static void act_rebooted(struct guest *g)
 {
     guest_lanes_close(g);
     guest_watch_rebooted(g);
+    if (g->stranger)
+        guest_ask_stranger(g);
     g->kernel_up = true;
     g->asked = "";
     announce(g, "guest.rebooted");
@@ -270,6 +273,21 @@ static void act_attach(struct guest *g)
         guest_post(g, GUEST_U_STOP);
 }
 
+/* From here on as if the daemon had been restarted while it ran. */
+static void act_watch(struct guest *g)
+{
+    end_clear(g);
+    g->adopting_from = GUEST_RUNNING;
+    guest_effect(g, EFFECT_WATCH);
+}
+
+static void act_leave(struct guest *g)
+{
+    end_clear(g);
+    g->end.kind = POLICY_END_LEFT;
+    guest_effect(g, EFFECT_RELEASE);
+}
+
 static void (*const actions[GUEST_ACTION_COUNT])(struct guest *g) = {
     [GUEST_ACT_NONE] = act_none,
     [GUEST_ACT_REFUSE] = act_none,
@@ -300,6 +318,8 @@ static void (*const actions[GUEST_ACTION_COUNT])(struct guest *g) = {
     [GUEST_ACT_KEPT] = act_kept,
     [GUEST_ACT_REATTACH] = act_reattach,
     [GUEST_ACT_ATTACH] = act_attach,
+    [GUEST_ACT_WATCH] = act_watch,
+    [GUEST_ACT_LEAVE] = act_leave,
 };
 
 static int64_t limit_ms(const struct guest *g)
@@ -332,6 +352,8 @@ static void enter(struct guest *g, enum guest_state next, enum guest_event event
         events_emit(g->umld, "guest.state", g->def.name, "from", from->name, "to", to->name, "why",
                     guest_event_name(event), NULL);
     guest_touch(g);
+    if (next == GUEST_RUNNING && g->live)
+        guest_effect(g, EFFECT_DEVICES); /* what waited for a kernel that takes changes */
     failpoint_guest("enter", g);
 }
 
@@ -348,8 +370,9 @@ static void announce_wish(struct guest *g, const char *wish)
 /* What a user's event says about the desired state, whatever the present one. */
 static void take_wish(struct guest *g, enum guest_event event)
 {
-    bool up = event == GUEST_U_START || event == GUEST_U_KEEP;
-    bool down = event == GUEST_U_STOP || event == GUEST_U_KILL || event == GUEST_M_WANT_HALT;
+    bool up = event == GUEST_U_START || event == GUEST_U_KEEP || event == GUEST_U_ADOPT;
+    bool down = event == GUEST_U_STOP || event == GUEST_U_KILL || event == GUEST_U_LEAVE ||
+                event == GUEST_M_WANT_HALT;
 
     if ((up && !g->want_up) || (down && g->want_up && !g->parked)) {
         g->want_up = up;

@@ -3,6 +3,7 @@
  * that tells whether the kernel answers at all.
  */
 #include "umld/guest_settle.h"
+#include "umld/stranger.h"
 
 static const char *const lane_prefix[MCONSOLE_LANE_COUNT] = {
     [MCONSOLE_LANE_QUERY] = "q",
@@ -20,14 +21,15 @@ enum um_code guest_mconsole_on(struct guest *g, enum mconsole_lane_kind kind, co
                                struct um_error *err)
 {
     char dir[GUEST_PATH_SIZE], target[GUEST_PATH_SIZE], object[96];
+    const struct stranger *s = g->stranger; /* in no sandbox, and where it likes to be */
 
     if (!guest_state_info(g->state)->has_process)
         return um_fail(err, UM_E_NOT_RUNNING, guest_object(g, object, sizeof(object)), NULL,
                        "is not running");
     if (!g->lanes[kind])
-        g->lanes[kind] =
-            mconsole_lane_new(g->umld->loop, guest_path(g, GUEST_PATH_INNER, dir),
-                              lane_prefix[kind], guest_path(g, GUEST_PATH_MCONSOLE, target));
+        g->lanes[kind] = mconsole_lane_new(
+            g->umld->loop, s ? NULL : guest_path(g, GUEST_PATH_INNER, dir), lane_prefix[kind],
+            s ? s->socket : guest_path(g, GUEST_PATH_MCONSOLE, target));
     if (!g->lanes[kind])
         return um_fail(err, UM_E_NO_RESOURCES, guest_object(g, object, sizeof(object)), NULL,
                        "out of memory");

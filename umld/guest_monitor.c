@@ -5,7 +5,8 @@
  */
 #include "mconsole/wire.h"
 #include "umld/events.h"
-#include "umld/guest.h"
+#include "umld/guest_live.h"
+#include "umld/stranger.h"
 #include "vmcore/base/clock.h"
 #include "vmcore/base/fd.h"
 #include "vmcore/base/log.h"
@@ -41,8 +42,10 @@ struct monitor_link {
     bool foreign;           /* speaks another version of the protocol */
     uint32_t serial;
     struct pending *pending;
-    bool have_state;
-    struct mon_state state;
+    bool have_state;        /* what follows is of the last message */
+    uint32_t flags;         /* MON_F_* */
+    uint64_t boot, dropped; /* notifications that it did not pass on */
+    struct mon_state *end;  /* its last word: the kernel is gone; NULL: not told */
     char *consoles;
     size_t consoles_len;
 };
@@ -87,6 +90,7 @@ void monitor_close(struct guest *g)
     um_timer_free(l->sweep);
     um_fd_close(&l->pidfd);
     free(l->consoles);
+    free(l->end);
     free(l);
     g->link = NULL;
 }
@@ -96,29 +100,68 @@ bool monitor_connected(const struct guest *g)
     return g->link && g->link->fd >= 0;
 }
 
-const struct mon_state *monitor_state(const struct guest *g)
+uint64_t monitor_dropped(const struct guest *g)
 {
-    return g->link && g->link->have_state ? &g->link->state : NULL;
+    return g->link ? g->link->dropped : 0;
+}
+
+const struct mon_state *monitor_told_end(const struct guest *g)
+{
+    return g->link ? g->link->end : NULL;
 }
 
 const char *monitor_consoles(const struct guest *g, size_t *ret_len)
 {
+    if (g->stranger) {
+        *ret_len = g->stranger->ports.len;
+        return g->stranger->ports.data ? g->stranger->ports.data : "";
+    }
     *ret_len = g->link ? g->link->consoles_len : 0;
     return g->link ? g->link->consoles : NULL;
+}
+
+static void keep_state(struct monitor_link *l, const struct mon_state *s)
+{
+    l->flags = s->flags;
+    l->boot = s->boot;
+    l->dropped = s->notify_dropped;
+    l->have_state = true;
+    if (!(s->flags & MON_F_EXITED))
+        return;
+    if (!l->end)
+        l->end = malloc(sizeof(*l->end));
+    if (!l->end)
+        return;
+    *l->end = *s;
+    l->end->panic[sizeof(l->end->panic) - 1] = '\0';
+}
+
+/* The first news of an end; the life is over (guest.ended) when nothing is left of it. */
+static void announce_exit(struct guest *g, const struct mon_state *s)
+{
+    bool exited = WIFEXITED(s->wait_status);
+    const char *how = exited ? "status" : "signal";
+    char boot[24], number[16];
+
+    if (!g->id || !(s->flags & MON_F_STARTED))
+        return;
+    snprintf(boot, sizeof(boot), "%" PRIu64, g->boot);
+    snprintf(number, sizeof(number), "%d",
+             exited ? WEXITSTATUS(s->wait_status) : WTERMSIG(s->wait_status));
+    events_emit(g->umld, "guest.exited", g->def.name, "boot", boot,
+                s->flags & MON_F_NO_STATUS ? NULL : how, number, NULL);
 }
 
 /* Facts that came with a STATE message, compared with the one before. */
 static void take_state(struct monitor_link *l, const struct mon_state *s)
 {
     struct guest *g = l->guest;
-    uint32_t before = l->have_state ? l->state.flags : 0, fresh = s->flags & ~before;
-    bool rebooted = l->have_state && s->boot > l->state.boot, told_before = l->have_state;
+    uint32_t fresh = s->flags & ~l->flags;
+    bool rebooted = l->have_state && s->boot > l->boot, told_before = l->have_state;
 
-    if (told_before && s->notify_dropped > l->state.notify_dropped)
-        guest_signals_lost(g, s->notify_dropped - l->state.notify_dropped);
-    l->state = *s;
-    l->state.panic[sizeof(l->state.panic) - 1] = '\0';
-    l->have_state = true;
+    if (told_before && s->notify_dropped > l->dropped)
+        guest_signals_lost(g, s->notify_dropped - l->dropped);
+    keep_state(l, s);
     g->main_pid = s->flags & MON_F_STARTED ? s->main_pid : 0;
     g->main_start = s->main_start;
     g->start_ns = s->start_wall_ns ? s->start_wall_ns : g->start_ns;
@@ -132,11 +175,14 @@ static void take_state(struct monitor_link *l, const struct mon_state *s)
         g->boot = s->boot;
         guest_touch(g);
     }
+    if (fresh & MON_F_MAIN_GONE)
+        announce_exit(g, s);
     if (fresh & MON_F_PANIC && !(s->flags & MON_F_EXITED))
         guest_post(g, GUEST_M_PANIC);
     if (rebooted) {
         g->ready = false;
         guest_signals_reset(g);
+        guest_live_renewed(g);
     }
     if (s->flags & MON_F_KERNEL_UP && (fresh & MON_F_KERNEL_UP || rebooted))
         guest_post(g, GUEST_M_UP);
@@ -334,8 +380,11 @@ static void sweep(void *arg)
 
 void monitor_lost(struct guest *g)
 {
-    struct monitor_link *l = link_of(g);
+    struct monitor_link *l;
 
+    if (guest_stranger_outlives_monitor(g))
+        return;
+    l = link_of(g);
     g->end.kind = POLICY_END_LOST;
     g->exit_ns = um_clock_wall_ns();
     g->wait_status = -1;

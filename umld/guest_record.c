@@ -50,7 +50,10 @@ static bool parse_exit_record(char *text, struct exit_record *r)
 
 static void take_end(struct guest *g, uint32_t flags, int wait_status, const char *text)
 {
-    g->end.kind = flags & MON_F_EXEC_FAILED ? POLICY_END_SPAWN : POLICY_END_EXIT;
+    bool told = !(flags & (MON_F_EXEC_FAILED | MON_F_NO_STATUS));
+
+    g->end.kind =
+        told ? POLICY_END_EXIT : (flags & MON_F_NO_STATUS ? POLICY_END_UNTOLD : POLICY_END_SPAWN);
     g->end.wait_status = wait_status;
     g->end.panicked = flags & MON_F_PANIC;
     g->end_code = flags & MON_F_EXEC_FAILED ? UM_E_BAD_CONFIG : UM_OK;
@@ -59,7 +62,7 @@ static void take_end(struct guest *g, uint32_t flags, int wait_status, const cha
         if ((g->end.text = strdup(text)))
             um_str_make_plain((char *)(uintptr_t)g->end.text, strlen(text));
     }
-    g->wait_status = flags & MON_F_EXEC_FAILED ? -1 : wait_status;
+    g->wait_status = told ? wait_status : -1;
     guest_touch(g);
 }
 
@@ -87,9 +90,9 @@ bool guest_take_exit_record(struct guest *g)
 
 bool guest_take_told_end(struct guest *g)
 {
-    const struct mon_state *s = monitor_state(g);
+    const struct mon_state *s = monitor_told_end(g);
 
-    if (!s || !(s->flags & MON_F_EXITED))
+    if (!s)
         return false;
     take_end(g, s->flags, s->wait_status, s->panic);
     g->exit_ns = s->exit_wall_ns;

@@ -316,9 +316,7 @@ void guest_health_load(struct guest *g, const char *text)
 
 uint64_t guest_signals_dropped(const struct guest *g)
 {
-    const struct mon_state *state = monitor_state(g);
-
-    return g->signals.dropped + (state ? state->notify_dropped : 0);
+    return g->signals.dropped + monitor_dropped(g);
 }
 
 void guest_signals_json(const struct guest *g, struct um_buf *b)

@@ -6,9 +6,11 @@
 #include "umld/cgroup.h"
 #include "umld/failpoint.h"
 #include "umld/guest_ids.h"
+#include "umld/guest_live.h"
 #include "umld/guest_order.h"
 #include "umld/kernels.h"
 #include "umld/settings.h"
+#include "umld/stranger.h"
 #include "vmcore/base/fd.h"
 #include "vmcore/base/log.h"
 #include "vmcore/base/spawn.h"
@@ -63,7 +65,7 @@ static enum um_code find_tools(const struct guest *g, struct tools *t, struct um
     return code;
 }
 
-static enum um_code make_directories(const struct guest *g, struct um_error *err)
+enum um_code guest_run_directory(const struct guest *g, struct um_error *err)
 {
     static const enum guest_path dirs[] = {GUEST_PATH_INNER, GUEST_PATH_LOG};
     char path[GUEST_PATH_SIZE];
@@ -95,6 +97,8 @@ static enum um_code write_words(struct guest *g, const struct launch_kernel *ker
     g->plan->gate = um_strv_contains(&cgroups, ORDER_CGROUP_GATE);
     if (!code)
         code = launch_order(&g->def, kernel, paths, options, &g->plan->order, err);
+    if (!code)
+        guest_live_begin(g);
     options->cgroups = NULL;
     um_strv_done(&cgroups);
     return code;
@@ -117,7 +121,7 @@ static enum um_code fill_order(struct guest *g, const struct launch_kernel *kern
     paths.watchdog = tools.watchdog;
     paths.bwrap = tools.bwrap;
     if (!code)
-        code = make_directories(g, err);
+        code = guest_run_directory(g, err);
     if (code)
         return code;
     if (!launch_disks_read(&g->def, &disks))
@@ -158,7 +162,7 @@ static void plan(struct guest *g, const struct launch_kernel *kernel)
 {
     struct um_error err;
 
-    if (guest_ids_give(g, &err) || guest_disks_free(g, &err) || write_order(g, kernel, &err)) {
+    if (guest_ids_give(g, &err) || guest_disks_free(g, g, &err) || write_order(g, kernel, &err)) {
         guest_prepare_failed(g, &err);
         return;
     }
@@ -201,6 +205,21 @@ int guest_boot_places(const struct umld *umld)
     return places > 0 ? places : (int)sysconf(_SC_NPROCESSORS_ONLN) * 4;
 }
 
+/* What somebody else had started becomes umld's own. False: it cannot, and that was posted. */
+static bool take_over(struct guest *g)
+{
+    struct um_error err;
+
+    if (!g->stranger)
+        return true;
+    if (guest_stranger_startable(g, &err)) {
+        guest_prepare_failed(g, &err);
+        return false;
+    }
+    guest_drop_stranger(g);
+    return true;
+}
+
 void guest_prepare(struct guest *g)
 {
     struct kernel_wait *wait;
@@ -213,6 +232,8 @@ void guest_prepare(struct guest *g)
         plan(g, g->given_kernel);
         return;
     }
+    if (!take_over(g))
+        return;
     if (!guest_order_met(g) || !guest_slot_take(g, guest_boot_places(g->umld)))
         return;
     guest_definition_check_files(&g->def, guest_ids_any(g->umld), errors, UM_ARRAY_LEN(errors),
@@ -237,8 +258,8 @@ enum um_code guest_start_check(struct guest *g, struct um_error *err)
     enum um_code code;
 
     guest_definition_check_files(&g->def, guest_ids_any(g->umld), why, UM_ARRAY_LEN(why), &count);
-    if (!count && kernels_check(g->umld, g->def.kernel, why) == UM_OK &&
-        guest_disks_free(g, why) == UM_OK)
+    if (!count && guest_stranger_startable(g, why) == UM_OK &&
+        kernels_check(g->umld, g->def.kernel, why) == UM_OK && guest_disks_free(g, g, why) == UM_OK)
         return UM_OK;
     /* As Start says it: not about a value of this call, but of the definition. */
     code = why->code;
@@ -265,9 +286,10 @@ static enum um_code order_file(const struct um_buf *order, int *ret_fd, struct u
     return UM_OK;
 }
 
-static enum um_code spawn_monitor(struct guest *g, struct um_error *err)
+enum um_code guest_spawn_monitor(struct guest *g, const struct um_buf *order, bool gate,
+                                 struct um_error *err)
 {
-    um_autofd order = -1, listener = -1;
+    um_autofd file = -1, listener = -1;
     char program[PATH_MAX], socket[GUEST_PATH_SIZE], dir[GUEST_PATH_SIZE];
     /* It reads its order; its arguments are for people, and for guest_dir_kill(). */
     char *argv[] = {program, g->def.name, dir, NULL};
@@ -279,7 +301,7 @@ static enum um_code spawn_monitor(struct guest *g, struct um_error *err)
 
     guest_path(g, GUEST_PATH_DIR, dir);
     if (!code)
-        code = order_file(&g->plan->order, &order, err);
+        code = order_file(order, &file, err);
     if (!code)
         code = um_unix_listen(guest_path(g, GUEST_PATH_SOCKET, socket), SOCK_SEQPACKET, 0600,
                               &listener, err);
@@ -288,11 +310,11 @@ static enum um_code spawn_monitor(struct guest *g, struct um_error *err)
         code = monitor_connect(g, err);
     if (code)
         return code;
-    fds[count++] = (struct um_fd_map){order, ORDER_FD};
+    fds[count++] = (struct um_fd_map){file, ORDER_FD};
     fds[count++] = (struct um_fd_map){listener, ORDER_LISTEN_FD};
-    if (g->uid)
+    if (g->uid && !g->stranger)
         fds[count++] = (struct um_fd_map){guest_ids_userns(g->umld), ORDER_USERNS_FD};
-    if (g->plan->gate)
+    if (gate)
         fds[count++] = (struct um_fd_map){cgroups_gate(g->umld->cgroups), ORDER_CGROUP_FD};
     code = um_spawn(
         &(struct um_spawn){
@@ -319,7 +341,7 @@ void guest_spawn(struct guest *g)
     }
     if (!g->plan)
         return;
-    if (spawn_monitor(g, &err)) {
+    if (guest_spawn_monitor(g, &g->plan->order, g->plan->gate, &err)) {
         um_log(UM_LOG_WARNING, "guest %s: cannot start: %s: %s", g->def.name, err.object,
                err.message);
         guest_note_failure(g, POLICY_END_SPAWN, &err);

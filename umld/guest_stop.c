@@ -4,8 +4,10 @@
  */
 #include "umld/guest_ids.h"
 #include "umld/guest_ladder.h"
+#include "umld/guest_live.h"
 #include "umld/guest_settle.h"
 #include "umld/settings.h"
+#include "umld/stranger.h"
 #include "vmcore/base/clock.h"
 #include "vmcore/base/fd.h"
 #include "vmcore/base/log.h"
@@ -93,7 +95,10 @@ void guest_release(struct guest *g)
 {
     char path[GUEST_PATH_SIZE];
 
+    if (g->end.kind == POLICY_END_LEFT)
+        guest_dismiss_monitor(g);
     g->end.starved = guest_cgroup_starved(g);
+    guest_live_end(g);
     g->how = guest_ladder_how(g);
     guest_ladder_leave(g, "down");
     monitor_close(g);

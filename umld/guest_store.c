@@ -4,6 +4,7 @@
 #include "mconsole/wire.h"
 #include "umld/db.h"
 #include "umld/guest.h"
+#include "umld/stranger.h"
 #include "vmcore/base/clock.h"
 #include "vmcore/base/log.h"
 
@@ -167,7 +168,7 @@ enum um_code guests_load(struct umld *umld, struct um_error *err)
 
     if (db_each(umld->db, DBQ_GUEST_ALL, load_row, &load) < 0 ||
         db_each(umld->db, DBQ_GUEST_SIGNALS_ALL, load_signals, umld) < 0 ||
-        db_each(umld->db, DBQ_DEVICE_ORIGINS, load_origin, umld) < 0)
+        db_each(umld->db, DBQ_DEVICE_ORIGINS, load_origin, umld) < 0 || !strangers_load(umld))
         return um_fail(err, UM_E_BAD_CONFIG, umld->paths.state_dir, NULL,
                        "guests cannot be read from the database");
     return UM_OK;

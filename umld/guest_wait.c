@@ -136,6 +136,8 @@ static enum wait_outcome judge(struct guest_waiter *w, struct um_error *err)
         if (g->state == GUEST_PAUSED && !g->asked[0])
             return refused(g, "go", err);
         return g->state == GUEST_RUNNING && !g->asked[0] ? WAIT_MET : up_to(g, false, err);
+    case GOAL_ADOPTED:
+        return up_to(g, g->state != GUEST_ADOPTING && guest_state_info(g->state)->has_process, err);
     case GOAL_REBOOTED:
         if (g->state == GUEST_RUNNING && g->boot == w->boot && !g->asked[0])
             return refused(g, "reboot", err);
@@ -155,6 +157,8 @@ static json_t *verb_reply(const struct guest_waiter *w)
 
     if (w->wait.goal == GOAL_REMOVED)
         return json_pack("{s:b}", "changed", w->wait.changed);
+    if (w->wait.goal == GOAL_ADOPTED)
+        return json_pack("{s:o,s:b}", "guest", guest_json(w->guest), "changed", w->wait.changed);
     reply = json_pack("{s:b,s:s}", "changed", w->wait.changed, "state",
                       guest_state_info(w->guest->state)->name);
     if (w->wait.reply_job && w->guest->doing)
@@ -216,7 +220,9 @@ static void finish(struct guest_waiter *w, const struct um_error *err)
         reply = w->wait.goal == GOAL_CONDITIONS ? condition_reply(w) : verb_reply(w);
         api_reply(call, reply);
     }
-    if (!err && w->wait.goal == GOAL_REMOVED && !w->guest->removed)
+    if (!w->guest->removed &&
+        (err ? w->wait.goal == GOAL_ADOPTED && !guest_state_info(w->guest->state)->has_process
+             : w->wait.goal == GOAL_REMOVED))
         guest_remove(w->guest);
     waiter_free(w);
 }
@@ -242,7 +248,8 @@ static void progress(struct guest_waiter *w)
     struct api_call *call = call_of(w);
 
     if (!call || (w->guest->state == w->shown && w->guest->doings == w->shown_doing) ||
-        w->wait.goal == GOAL_CONDITIONS || w->wait.goal == GOAL_REMOVED || !api_call_more(call))
+        w->wait.goal == GOAL_CONDITIONS || w->wait.goal == GOAL_REMOVED ||
+        w->wait.goal == GOAL_ADOPTED || !api_call_more(call))
         return;
     w->shown = w->guest->state;
     w->shown_doing = w->guest->doings;
@@ -291,7 +298,7 @@ static void client_gone(um_unused uint64_t call_id, void *arg)
     struct guest_waiter *w = arg;
 
     /* With a job the waiter stays: the job is ended with the outcome; the reply finds no call. */
-    if (!w->wait.job && w->wait.goal != GOAL_REMOVED)
+    if (!w->wait.job && w->wait.goal != GOAL_REMOVED && w->wait.goal != GOAL_ADOPTED)
         waiter_free(w);
 }
 

@@ -416,7 +416,9 @@ enum um_code kernels_check(struct umld *umld, const char *kernel, struct um_erro
         return unknown_name(kernel, err);
     if (kernel && access(e ? e->path : kernel, X_OK) < 0)
         return um_fail_errno(err, errno, e ? e->path : kernel, "cannot be executed");
-    return e && still_valid(e) ? judge(e, err) : UM_OK;
+    if (e && still_valid(e))
+        return judge(e, err);
+    return kernel ? kernel_elf_check(e ? e->path : kernel, err) : UM_OK;
 }
 
 void kernels_resolve(struct umld *umld, const char *kernel, kernel_ready_fn done, void *arg)

@@ -40,8 +40,9 @@ void kernels_resolve(struct umld *umld, const char *kernel, kernel_ready_fn done
     um_nonnull(1, 3);
 
 /*
- * What kernels_resolve() would refuse at once, without probing or registering anything: a name that
- * is not registered, a file that is not there, a kernel known to be unusable.
+ * What kernels_resolve() would refuse, as far as that can be said without probing or registering
+ * anything: a name that is not registered, a file that is not there or no UML kernel, a kernel
+ * known to be unusable.
  */
 enum um_code kernels_check(struct umld *umld, const char *kernel, struct um_error *err)
     um_nonnull(1, 3) um_check;

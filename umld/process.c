@@ -41,3 +41,14 @@ int64_t process_cpu_wait_ns(pid_t pid)
         return -1;
     return (int64_t)wait;
 }
+
+pid_t process_parent(pid_t pid)
+{
+    char text[1024], *p;
+    int parent;
+
+    if (!read_proc(pid, "stat", text, sizeof(text)) || !(p = strrchr(text, ')')) ||
+        sscanf(p + 2, "%*c %d", &parent) != 1)
+        return 0;
+    return parent;
+}

@@ -13,5 +13,7 @@
 int64_t process_cpu_ticks(pid_t pid) um_check;
 /* How long its first thread has waited for a CPU so far. -1: gone, or the host does not count. */
 int64_t process_cpu_wait_ns(pid_t pid) um_check;
+/* 0: it is gone. */
+pid_t process_parent(pid_t pid) um_check;
 
 #endif

@@ -205,6 +205,13 @@ static bool flush(struct server_conn *conn)
     return true;
 }
 
+void server_conn_send_now(struct server_conn *conn)
+{
+    /* An error is met again, and dealt with, when the connection has its turn. */
+    if (!conn->dead && conn->fd >= 0 && !conn->out.failed)
+        (void)flush(conn);
+}
+
 static void compact(struct server_conn *conn)
 {
     if (server_conn_unsent(conn) && conn->out_start < OUT_COMPACT)

@@ -87,6 +87,7 @@ struct api_server {
 struct server_conn *server_conn_new(struct api_server *server, int fd, uid_t uid) um_check;
 void server_conn_free(struct server_conn *conn);
 void server_conn_dirty(struct server_conn *conn);
+void server_conn_send_now(struct server_conn *conn);
 /* Unwritten bytes. */
 size_t server_conn_unsent(const struct server_conn *conn);
 /* After-phase of one connection. True if a handler or callback ran. */

@@ -287,6 +287,12 @@ bool api_reply_continue(struct api_call *call, json_t *params)
     return true;
 }
 
+void api_call_send_now(struct api_call *call)
+{
+    if (call->conn)
+        server_conn_send_now(call->conn);
+}
+
 static void refuse_upgrade(struct api_call *call, json_t *params)
 {
     struct um_error err;

@@ -138,7 +138,7 @@ static void change(struct umld *umld, struct api_call *call, int which, const ch
 
     if (!parse(which, text, &value)) {
         um_fail(&err, UM_E_INVALID, "settings", rows[which].name,
-                "\"%s\" is not a value from %s to %s", text,
+                "%s: \"%s\" is not a value from %s to %s", rows[which].name, text,
                 format(which, rows[which].min, low, sizeof(low)),
                 format(which, rows[which].max, high, sizeof(high)));
         api_reply_error(call, &err);

@@ -50,7 +50,8 @@ struct umld {
     struct cgroups *cgroups;
     struct um_timer *sweep; /* of control groups, guest_cgroup.c; made when it is needed */
     int sweeps;
-    struct orphan *orphans; /* guests nobody knows, being ended; guest_adopt.c */
+    struct question *questions; /* to UMLs that umld did not start, stranger_ask.c */
+    struct orphan *orphans;     /* guests nobody knows, being ended; guest_adopt.c */
     struct um_paths paths;
     bool system;
     bool log_level_given;

@@ -40,6 +40,19 @@ CREATE TABLE device (
     PRIMARY KEY (guest_id, name)
 ) STRICT;
 
+-- UMLs that somebody else started; the row goes with the guest's first start by umld.
+CREATE TABLE stranger (
+    guest_id  INTEGER PRIMARY KEY REFERENCES guest(id) ON DELETE CASCADE,
+    socket    TEXT NOT NULL,
+    pid       INTEGER NOT NULL,                 -- with its start time and host boot: never a pid alone
+    start     INTEGER NOT NULL,
+    host_boot TEXT NOT NULL,
+    uid       INTEGER NOT NULL,
+    version   TEXT NOT NULL,
+    devices   TEXT NOT NULL,                    -- JSON object of strings, as its kernel told them
+    why_not   TEXT NOT NULL                     -- why umld cannot start it again; empty: it can
+) STRICT;
+
 CREATE TABLE kernel (
     name TEXT PRIMARY KEY,
     path TEXT NOT NULL UNIQUE,

@@ -1,11 +1,15 @@
 """A scripted daemon: canned replies per method, every request recorded."""
 
+import fcntl
 import json
 import os
+import pty
+import select
 import shutil
 import socket
 import subprocess
 import tempfile
+import termios
 import threading
 import time
 import unittest
@@ -142,6 +146,44 @@ def guest(name='web', state='running', **runtime):
     return {'definition': {'name': name, 'devices': ['mem=128M', 'ubd0=/img/web.img'],
                            'restart': 'never', 'labels': {'tier': 'front'}},
             'runtime': live | runtime, 'revision': 3, 'createdAt': '2026-01-01T00:00:00Z'}
+
+
+class Terminal:
+    """umlctl on a pty of its own."""
+
+    def __init__(self, words, env, columns=100):
+        self.master, self.slave = pty.openpty()
+        termios.tcsetwinsize(self.slave, (24, columns))
+        self.before = termios.tcgetattr(self.slave)
+        self.text = b''
+        self.proc = subprocess.Popen([UMLCTL, *words], stdin=self.slave, stdout=self.slave,
+                                     stderr=self.slave, env=env, start_new_session=True,
+                                     preexec_fn=lambda: fcntl.ioctl(
+                                         0, termios.TIOCSCTTY, 0))
+
+    def read(self, seconds=0.1):
+        while select.select([self.master], [], [], seconds)[0]:
+            piece = os.read(self.master, 4096)
+            if not piece:
+                break
+            self.text += piece
+            seconds = 0
+        return self.text
+
+    def expect(self, text):
+        wait_until(lambda: text in self.read(0.02))
+
+    def type(self, text):
+        os.write(self.master, text)
+
+    def end(self):
+        wait_until(lambda: self.read(0.02) is None or self.proc.poll() is not None)
+        status = self.proc.wait()
+        self.read(0.02)
+        same = termios.tcgetattr(self.slave) == self.before
+        os.close(self.master)
+        os.close(self.slave)
+        return status, same
 
 
 class Case(unittest.TestCase):

@@ -125,6 +125,35 @@ static void check_escape(const char *typed, const char *sent, bool detaches)
     }
 }
 
+START_TEST(bare_line_feeds_of_an_early_kernel)
+{
+    static const struct {
+        const char *came, *shown;
+        bool bare;
+    } cases[] = {
+        {"one\n\ntwo\n", "one\r\n\r\ntwo\r\n", true},
+        {"one\r\ntwo\nthree", "one\r\ntwo\nthree", false},
+        {"one\ntwo\r\nthree\n", "one\r\ntwo\r\nthree\n", false},
+        {"\033[2J\n", "\033[2J\n", false},
+        {"", "", true},
+    };
+
+    for (size_t i = 0; i < UM_ARRAY_LEN(cases); i++)
+        for (size_t piece = 1; piece <= 20; piece++) {
+            size_t left = strlen(cases[i].came), n = 0;
+            const char *came = cases[i].came;
+            char out[64];
+            bool bare = true;
+
+            for (; left > 0; left -= left < piece ? left : piece, came += piece)
+                n += session_lines_feed(&bare, came, left < piece ? left : piece, out + n);
+            out[n] = '\0';
+            ck_assert_str_eq(out, cases[i].shown);
+            ck_assert_int_eq(bare, cases[i].bare);
+        }
+}
+END_TEST
+
 START_TEST(escape)
 {
     check_escape("~.", "", true);
@@ -200,6 +229,7 @@ int main(void)
     tcase_add_test(tc, nearest_command);
     tcase_add_test(tc, durations);
     tcase_add_test(tc, escape);
+    tcase_add_test(tc, bare_line_feeds_of_an_early_kernel);
     tcase_add_test(tc, what_the_terminal_answers_does_not_begin_a_line);
     tcase_add_test(tc, base64url);
     tcase_add_test(tc, times);

@@ -175,6 +175,11 @@ class Verbs(Case):
         self.assertEqual(self.ok('start', 'web'), 'web: running, ready\n')
         self.assertEqual(self.sent('Guest.Start'), {'name': 'web', 'timeoutMs': 120000})
 
+    def test_start_without_waiting_says_what_is_under_way(self):
+        for state, changed, told in (('stopped', True, 'starting'), ('failed', True, 'starting'), ('booting', False, 'already booting')):
+            self.script('Guest.Start', {'changed': changed, 'state': state, 'ready': False})
+            self.assertEqual(self.ok('start', 'web', '--wait', 'none'), f'web: {told}\n')
+
     def test_start_options(self):
         self.script('Guest.Start', {'changed': False, 'state': 'running', 'ready': False})
         self.assertEqual(self.ok('start', '--wait', 'kernel', 'web', '--timeout', '2m'),
@@ -288,11 +293,18 @@ class Verbs(Case):
     def test_config(self):
         self.script('Guest.Config', {'values': [
             {'device': 'ubd0', 'value': 'ubd0=/img', 'where': 'stored'},
-            {'device': 'con1', 'value': 'con1=pts', 'where': 'live'}]})
-        self.assertEqual(self.ok('config', 'web'), 'ubd0=/img\ncon1=pts  (live only)\n')
+            {'device': 'con1', 'value': 'con1=pts', 'where': 'live'},
+            {'device': 'con2', 'value': 'con2=pts', 'where': 'differs', 'live': 'con2=none'},
+            {'device': 'ubd1', 'value': 'ubd1=/b', 'where': 'differs'},
+            {'device': 'mem', 'value': 'mem=64M', 'where': 'both', 'live': 'mem=64M'}]})
+        self.assertEqual(self.ok('config', 'web').splitlines(), [
+            'ubd0=/img  (stored only)', 'con1=pts  (live only)', 'con2=pts  (live: con2=none)', 'ubd1=/b  (live: not there)',
+            'mem=64M'])
+        self.script('Guest.Config', {'values': [{'device': 'ubd0', 'value': 'ubd0=/img', 'where': 'stored'}]})
+        self.assertEqual(self.ok('config', 'web'), 'ubd0=/img\n', 'of a guest that does not run all is only stored')
         self.ok('config', 'web', 'ubd0')
         self.assertEqual(self.umld.params('io.umld.Guest.Config'),
-                         [{'name': 'web'}, {'name': 'web', 'device': 'ubd0'}])
+                         [{'name': 'web'}, {'name': 'web'}, {'name': 'web', 'device': 'ubd0'}])
         self.script('Guest.Update', {'guest': guest(), 'changed': True})
         done = self.run_ctl('config', 'web', 'mem=1G', '--unset', 'ubd1', '-u', 'con1')
         self.assertEqual(done.stdout, 'web: changed\n')
@@ -319,13 +331,16 @@ class Host(Case):
     def test_kernels(self):
         kernel = {'name': '6.1', 'path': '/k', 'version': '6.1.1', 'dynamic': True, 'guard': True,
                   'xstate': 'guarded', 'killSafe': False, 'lpj': 5, 'transports': ['tap', 'bess'],
-                  'config': {}, 'usable': True}
+                  'config': {'HOSTFS': 'y', 'MODULES': 'm', **{f'OPTION_{n}': 'y' for n in range(20)}}, 'usable': True}
         self.script('Kernel.List', {'kernels': [kernel]})
         self.script('Kernel.Probe', {'kernel': kernel})
         self.script('Kernel.Add', {'kernel': kernel, 'changed': True})
         self.script('Kernel.Remove', {'changed': True})
         self.assertIn('6.1.1', self.ok('kernel', 'list'))
-        self.assertIn('tap bess', self.ok('kernel', 'probe', './linux'))
+        out = self.ok('kernel', 'probe', './linux')
+        self.assertIn('tap bess', out)
+        self.assertIn('config       HOSTFS MODULES=m OPTION_0 ', out)
+        self.assertLessEqual(max(map(len, out.splitlines())), 80)
         self.assertEqual(self.sent('Kernel.Probe'),
                          {'kernel': os.path.realpath(self.dir) + '/linux'})
         self.ok('kernel', 'add', 'linux', '--name', 'mine')

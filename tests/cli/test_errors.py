@@ -123,6 +123,7 @@ class Usage(Case):
     def test_unknown_command_suggests_the_nearest(self):
         self.assertIn('unknown command "strat" (did you mean start?)', self.usage('strat'))
         self.assertIn('did you mean kernel list?', self.usage('kernel', 'lits'))
+        self.assertIn('unknown command "kernel lits"; did you mean kernel list', self.usage('help', 'kernel', 'lits'))
         self.assertIn('umlctl help lists them all', self.usage('frobnicate'))
 
     def test_wrong_usage(self):

@@ -94,6 +94,17 @@ class OnATerminal(Base):
         terminal.expect('web> ')
         return terminal
 
+    def test_devices_are_completed_and_no_keys_of_the_definition(self):
+        self.script('Guest.Config', {'values': [{'device': d, 'value': d, 'where': 'both'}
+                                                for d in ('con0', 'kernel', 'label:tier')]})
+        terminal = self.terminal()
+        for typed, sent in (('config ker', 'config ker'), ('config lab', 'config lab'), ('config co', 'config con0')):
+            terminal.type(f'{typed}\t\r')
+            terminal.expect(f'<web: {sent}>')
+            terminal.expect('web> ')
+        terminal.type('\x04')
+        self.assertEqual(terminal.wait(), 0)
+
     def test_a_session(self):
         self.script('Guest.Get', {'guest': guest('db')})
         self.script('Guest.List', {'guests': [guest('web'), guest('db')]})

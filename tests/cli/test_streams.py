@@ -1,12 +1,8 @@
 """Consoles, logs, events, progress and run: everything that is more than one reply."""
 
 import base64
-import calendar
 import json
-import os
-import pty
 import re
-import select
 import signal
 import subprocess
 import termios
@@ -14,45 +10,7 @@ import threading
 import time
 import unittest
 
-from fake_umld import Case, Error, Raw, UMLCTL, Upgrade, common, guest, wait_until
-
-
-class Terminal:
-    """umlctl on a pty of its own."""
-
-    def __init__(self, words, env):
-        self.master, self.slave = pty.openpty()
-        termios.tcsetwinsize(self.slave, (24, 100))
-        self.before = termios.tcgetattr(self.slave)
-        self.text = b''
-        self.proc = subprocess.Popen([UMLCTL, *words], stdin=self.slave, stdout=self.slave,
-                                     stderr=self.slave, env=env, start_new_session=True,
-                                     preexec_fn=lambda: __import__('fcntl').ioctl(
-                                         0, termios.TIOCSCTTY, 0))
-
-    def read(self, seconds=0.1):
-        while select.select([self.master], [], [], seconds)[0]:
-            piece = os.read(self.master, 4096)
-            if not piece:
-                break
-            self.text += piece
-            seconds = 0
-        return self.text
-
-    def expect(self, text):
-        wait_until(lambda: text in self.read(0.02))
-
-    def type(self, text):
-        os.write(self.master, text)
-
-    def end(self):
-        wait_until(lambda: self.read(0.02) is None or self.proc.poll() is not None)
-        status = self.proc.wait()
-        self.read(0.02)
-        same = termios.tcgetattr(self.slave) == self.before
-        os.close(self.master)
-        os.close(self.slave)
-        return status, same
+from fake_umld import Case, Error, Terminal, UMLCTL, Upgrade, common, guest, wait_until
 
 
 class Console(Case):
@@ -157,6 +115,22 @@ class Console(Case):
         self.assertIn('login: ', self.ok('start', 'web', '--console'))
         self.assertEqual(self.sent('Guest.Start'), {'name': 'web', 'wait': 'none'})
 
+    def test_the_first_lines_of_a_kernel_are_no_staircase(self):
+        """On a raw terminal only: they end in bare line feeds until the guest has a terminal."""
+        def attach(params, call):
+            raise Upgrade({'device': 'con0', 'boot': 1}, self.talk, b'Core dump\nChecking\nInit\r\nraw\nlines\n')
+        self.script('Console.Attach', attach)
+        self.script('Guest.Start', {'changed': True, 'state': 'booting', 'ready': False})
+        term = Terminal(['start', 'web', '--console'], self.env)
+        term.expect(b'login: ')
+        term.type(b'~.')
+        self.assertEqual(term.end(), (0, True))
+        self.assertIn(b'Core dump\r\nChecking\r\nInit\r\nraw\nlines\nlogin: ', term.text)
+        self.hang_up.set()
+        done = subprocess.run([UMLCTL, 'start', 'web', '--console'], env=self.env, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, timeout=60, check=True)
+        self.assertIn(b'Core dump\nChecking\nInit\r\n', done.stdout)
+
     def test_start_console_of_a_guest_that_fails_at_once(self):
         def refuse(params, call):
             raise Error('NotRunning', **common('it is failed'))
@@ -216,112 +190,6 @@ class Logs(Case):
         self.umld.requests.clear()
         self.ok('logs', 'web', '-f')
         self.assertEqual(self.sent('Console.Attach')['back'], -1)
-
-
-class Events(Case):
-    def event(self, seq, **data):
-        return {'event': {'seq': seq, 'time': '2026-01-01T00:00:00.123Z', 'type': 'guest.state',
-                          'object': 'guest web', 'data': data}}
-
-    def test_past_events(self):
-        self.script('Server.Subscribe', [self.event(1, old='a', new='b'),
-                                         {'lost': {'from': 2, 'to': 4}}, self.event(5), {}])
-        done = self.run_ctl('events')
-        self.assertEqual(done.returncode, 0)
-        self.assertEqual(len(done.stdout.splitlines()), 2)
-        self.assertIn('guest web old=a new=b', done.stdout)
-        self.assertIn('events 2 to 4 are no longer kept', done.stderr)
-        self.assertEqual(self.sent('Server.Subscribe'), {'since': 0})
-
-    def test_filters_and_json(self):
-        self.script('Server.Subscribe', [self.event(8), self.event(9)])
-        out = self.ok('--json', 'events', '--since', '7', '--guest', 'web,db*', '--guest', 'x', '--type', 'a,b',
-                      '--type=c')
-        self.assertEqual([json.loads(line) for line in out.splitlines()],
-                         [self.event(8), self.event(9)])
-        self.assertEqual(self.sent('Server.Subscribe'),
-                         {'since': 7, 'guests': ['web', 'db*', 'x'], 'types': ['a', 'b', 'c']})
-
-    def test_follow_prints_as_they_come(self):
-        first = json.dumps({'parameters': self.event(1), 'continues': True}).encode() + b'\0'
-
-        def script(params, call):
-            raise Raw(first, 'silence')
-        self.script('Server.Subscribe', script)
-        with subprocess.Popen([UMLCTL, 'events', '--follow'], env=self.env,
-                              stdout=subprocess.PIPE) as p:
-            self.assertIn(b'guest web', p.stdout.readline())
-            self.assertIsNone(p.poll())
-            p.send_signal(signal.SIGINT)
-            self.assertEqual(p.wait(10), -signal.SIGINT)
-        self.assertEqual(self.sent('Server.Subscribe'), {'follow': True, 'marks': True})
-
-    def test_since_a_time_or_a_while(self):
-        self.script('Server.Subscribe', {})
-        self.ok('events', '--since', '2026-01-31T14:00:00.5+02:00')
-        self.assertEqual(self.sent('Server.Subscribe'), {'sinceTime': '2026-01-31T12:00:00.500000Z'})
-        self.umld.requests.clear()
-        before = time.time() - 600
-        self.ok('events', '--since', '10m')
-        text = self.sent('Server.Subscribe')['sinceTime']
-        when = calendar.timegm(time.strptime(text[:19], '%Y-%m-%dT%H:%M:%S'))
-        self.assertLess(abs(when - before), 60)
-        self.umld.requests.clear()
-        for word in ('yesterday', '-1', '2026-01-31', '5x'):
-            self.assertIn('how long ago', self.usage('events', '--since', word))
-
-    def follow_through_a_restart(self, first):
-        """What a follower asks when its connection breaks after these replies."""
-        replies = b''.join(json.dumps({'parameters': p, 'continues': True}).encode() + b'\0' for p in first)
-        asked = []
-
-        def script(params, call):
-            asked.append(params)
-            if len(asked) == 1:
-                raise Raw(replies)
-            return self.event(99)
-        self.script('Server.Subscribe', script)
-        done = self.run_ctl('events', '--follow', '--guest', 'web')
-        self.assertEqual(done.returncode, 0, done.stderr)
-        return asked, done
-
-    def test_a_follower_goes_on_after_the_last_event_it_saw(self):
-        asked, done = self.follow_through_a_restart([{'at': 40}, self.event(41), self.event(45)])
-        self.assertEqual([p.get('since') for p in asked], [None, 45])
-        self.assertEqual(asked[1]['guests'], ['web'])
-        self.assertIn('going on after event 45', done.stderr)
-        self.assertEqual(len(done.stdout.splitlines()), 3)
-
-    def test_a_follower_of_little_goes_on_where_it_was_told_to_be(self):
-        asked, _ = self.follow_through_a_restart([{'at': 40}, self.event(41), {'at': 2000}])
-        self.assertEqual(asked[1]['since'], 2000)
-        asked, done = self.follow_through_a_restart([{'lost': {'from': 1, 'to': 77}}])
-        self.assertEqual(asked[1]['since'], 77)
-        self.assertNotIn('"at"', done.stdout)
-
-    def test_a_follower_gives_up_when_its_time_is_up(self):
-        def script(params, call):
-            os.unlink(self.umld.path)
-            raise Raw(json.dumps({'parameters': {'at': 7}, 'continues': True}).encode() + b'\0')
-        self.script('Server.Subscribe', script)
-        text = self.fails(14, 'events', '--follow', '--timeout', '500ms')
-        self.assertIn('umlctl events --follow --since 7', text)
-
-    def test_progress_of_a_start_on_a_terminal(self):
-        self.script('Guest.Start', [{'changed': True, 'state': s, 'ready': s == 'running'}
-                                    for s in ('preparing', 'booting', 'running')])
-        term = Terminal(['start', 'web'], self.env)
-        status, _ = term.end()
-        self.assertEqual(status, 0)
-        self.assertIn(b'web: starting: booting ...', term.text)
-        self.assertTrue(term.text.endswith(b'web: running, ready\r\n'), term.text)
-        self.assertTrue(self.umld.calls('io.umld.Guest.Start')[0]['more'])
-        self.ok('start', 'web')
-        self.assertNotIn('more', self.umld.calls('io.umld.Guest.Start')[1])
-
-    def test_call_more(self):
-        self.script('X', [{'a': 1}, {'a': 2}])
-        self.assertEqual(self.ok('call', '--more', 'io.umld.X'), '{"a":1}\n{"a":2}\n')
 
 
 class Run(Case):

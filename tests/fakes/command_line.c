@@ -91,9 +91,21 @@ static void read_device(const char *word)
     device_set(name, mark + 1);
 }
 
+/* A probe gets its words from umld: what is to go wrong in it is said by the program's name. */
+static bool is_named(const char *program, const char *prefix)
+{
+    const char *name = program;
+
+    for (const char *p = program; *p; p++)
+        if (*p == '/')
+            name = p + 1;
+    return str_starts(name, prefix);
+}
+
 void command_line_read(int argc, char **argv)
 {
     guest.argv = argv;
+    guest.script.probebad = is_named(argv[0], "probebad");
     for (int i = 1; i < argc; i++) {
         const char *word = argv[i], *value;
 

@@ -108,6 +108,9 @@ long device_config(const char *arg, struct text *reply)
     if (equals && !mark)
         return fail(reply, -EINVAL, "Expected ':' after device number");
     put_n(&t, arg, mark ? (size_t)(mark - arg) : strlen(arg));
+    /* flags of a disk are no part of its name */
+    while (mark && str_equal(driver, "ubd") && t.len > 4 && name[t.len - 1] >= 'a')
+        name[--t.len] = '\0';
     return mark ? set(driver, name, mark + 1, reply) : query(driver, name, reply);
 }
 
@@ -128,7 +131,7 @@ long device_remove(const char *arg, struct text *reply)
         return fail(reply, -ENODEV, "Device doesn't exist");
     if (console_is_open(arg))
         return fail(reply, -EINVAL, "Device is already open");
-    if (str_equal(arg, "ubd0"))
+    if (str_equal(arg, "ubd0") || (guest.script.busyubd && str_starts(arg, "ubd")))
         return fail(reply, -EBUSY, "Device is currently open");
     d->name[0] = '\0';
     return 0;

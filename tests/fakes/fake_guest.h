@@ -14,7 +14,7 @@
 struct script {
     long slow, late;
     long silent, frozen, noready, nosocket, badreply, diemidreply;
-    long ignorecad, cadreboot, ignorehalt, hog, probebad, exec, lateremount;
+    long ignorecad, cadreboot, ignorehalt, hog, busyubd, probebad, exec, lateremount;
     long panic_ms, exit_code, exit_ms, reboot_ms, reboot_times;
     long flood, output, output_ms;
 };

@@ -24,6 +24,7 @@ static const struct {
     FLAG(cadreboot),
     FLAG(ignorehalt),
     FLAG(hog),
+    FLAG(busyubd),
     FLAG(probebad),
     FLAG(exec),
     FLAG(lateremount),

@@ -280,6 +280,12 @@ class Daemon:
         self.give(path)
         return path
 
+    def cow(self, name, backing):
+        path = f"{self.files}/{name}"
+        subprocess.run(["uml_mkcow", path, backing], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.give(path)
+        return path
+
     def file(self, name, content=b""):
         path = pathlib.Path(self.files, name)
         path.write_bytes(content if isinstance(content, bytes) else content.encode())

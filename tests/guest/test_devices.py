@@ -83,17 +83,27 @@ class Devices(unittest.TestCase):
         self.daemon.ctl("stop", "first")
         second.start()
 
-    def make_cow(self, name, backing):
-        path = f"{self.daemon.files}/{name}"
-        subprocess.run(["uml_mkcow", path, backing], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.daemon.give(path)
-        return path
+    def test_a_disk_of_a_kernel_that_umld_did_not_start_is_left_alone(self):
+        """Seen by the lock that a kernel really holds: that of a guest of another umld."""
+        disk = self.daemon.disk("foreign.img")
+        other = Daemon(user=self.user)
+        self.addCleanup(other.close)
+        other.image()
+        holder = other.guest("holder", "ubd1=" + disk)
+        with holder.shell() as shell:
+            shell.run("exec 3</dev/ubdb")  # kernels before 6.12 lock what is open
+            mine = self.guest("mine", "ubd1=" + disk, start=False)
+            reply = self.daemon.ctl("start", "mine", check=False)
+            self.assertEqual(reply.returncode, 8, reply.stderr)
+            self.assertIn(f"disk {disk} is locked by process {holder.pid()} (", reply.stderr)
+        other.ctl("kill", "holder")
+        mine.start()
 
     @unittest.skipUnless(shutil.which("uml_mkcow"), "no uml_mkcow: apt install uml-utilities")
     def test_cow_keeps_the_backing_file_as_it_is(self):
         backing = self.daemon.disk("backing.img")
         before = os.stat(backing)
-        cow = self.make_cow("one.cow", backing)
+        cow = self.daemon.cow("one.cow", backing)
         guest = self.guest("cow", f"ubd0={cow},{backing}")
         with guest.shell() as shell:
             shell.run("echo in-the-cow >/root/file; sync")
@@ -108,7 +118,7 @@ class Devices(unittest.TestCase):
     @unittest.skipUnless(shutil.which("uml_mkcow"), "no uml_mkcow: apt install uml-utilities")
     def test_backing_file_may_be_named_by_the_header_alone(self):
         backing = self.daemon.disk("named.img")
-        guests = [self.guest(f"header{i}", "con1=managed", "ubd0=" + self.make_cow(f"header{i}.cow", backing)) for i in range(2)]
+        guests = [self.guest(f"header{i}", "con1=managed", "ubd0=" + self.daemon.cow(f"header{i}.cow", backing)) for i in range(2)]
         for i, guest in enumerate(guests):
             with guest.shell() as shell:
                 shell.run(f"echo {i} >/root/file")
@@ -119,7 +129,7 @@ class Devices(unittest.TestCase):
     @unittest.skipUnless(shutil.which("uml_mkcow"), "no uml_mkcow: apt install uml-utilities")
     def test_cow_on_a_changed_backing_file_is_refused_before_the_start(self):
         backing = self.daemon.disk("changed.img")
-        cow = self.make_cow("changed.cow", backing)
+        cow = self.daemon.cow("changed.cow", backing)
         os.utime(backing, (1, 1))
         reply = self.daemon.ctl("create", "changed", f"ubd0={cow},{backing}", check=False)
         if reply.returncode == 0:

@@ -18,7 +18,7 @@ from guest_harness import CallError, Daemon, link, read, status_field
 
 MARK = "umld-host-marker"  # never written into a guest in one piece
 HALVES = "umld-host''-marker"
-DEVICES = ("null zero full random urandom tty console pts pts/ptmx ptmx shm core fd stdin stdout stderr").split()
+DEVICES = ("null", "random")
 KERNEL = os.path.realpath(shutil.which("linux.uml") or "/usr/bin/linux.uml")
 
 
@@ -91,7 +91,7 @@ class Sandbox:
     def test_whatever_hostfs_path_is_mounted_only_what_was_declared_is_there(self):
         expected = self.declared(self.evil, {self.daemon.files + "/evil.img", self.raw, "/srv/share", "/srv/fixed"})
         for path in ("/", "../../..", "/../..", "/srv/share/../../..", "//", "/proc/self/root", "/proc/self/cwd" + "/.." * 9,
-                     "/proc/thread-self/root/", "/dev/fd/../../.."):
+                     "/proc/thread-self/root/", "/proc/self/fd/../../.."):
             self.sh.run(f"mount -t hostfs none /m -o {path}")
             found = self.reachable(self.sh, "/m")
             self.sh.run("umount /m")
@@ -135,7 +135,7 @@ class Sandbox:
 
     def test_proc_shows_no_process_but_the_guests(self):
         numbers = {int(name) for name in self.sh.run("cd /h/proc && echo [0-9]*").split()}
-        inside = {int(status_field(pid, "NSpid").split()[-1]) for pid in self.evil.processes()}
+        inside = {int(ids[-1]) for pid in self.evil.processes() if (ids := status_field(pid, "NSpid").split())}  # it may have ended
         self.assertLessEqual(len(numbers - inside), 4, "only stubs of the commands themselves come and go")
         # A link of /proc is followed in the guest; the host follows it on the way to a mount.
         for number in numbers & inside:
@@ -274,7 +274,7 @@ class Sandbox:
         self.assertEqual(status_field(pid, "Uid").split(), [str(self.evil.uid())] * 4)
 
     def test_no_descriptor_of_the_host_reaches_the_guest(self):
-        allowed = re.compile(r"(socket|pipe|anon_inode):\[?\w*\]?|/dev/pts/\d+|/dev/random|/dev/urandom|/tmp/#\d+ \(deleted\)|"
+        allowed = re.compile(r"(socket|pipe|anon_inode):\[?\w*\]?|/dev/pts/\d+|/dev/random|/tmp/#\d+ \(deleted\)|"
                              rf"{re.escape(self.daemon.files)}/(evil|raw)\.img|/|/srv/.*|/proc/.*|{re.escape(self.evil.inner)}.*")
         terminals = set()
         for pid in self.evil.processes():

@@ -78,7 +78,7 @@ class Start(unittest.TestCase):
     def test_run_directory_is_private_and_fresh(self):
         self.assertEqual(stat.S_IMODE(os.stat(self.inner).st_mode), 0o700)
         self.assertFalse(os.path.exists(self.inner + "/uml/sub"), "what was stale is gone")
-        names = sorted(name for name in os.listdir(self.inner) if not re.match(r"^[qc]\d+$", name))
+        names = sorted(name for name in os.listdir(self.inner) if not re.match(r"^[qcw]\d+$", name))
         self.assertEqual(names, ["notify", "uml"])
         self.assertEqual(sorted(os.listdir(self.inner + "/uml")), ["mconsole", "pid"])
         self.assertTrue(stat.S_ISSOCK(os.stat(self.inner + "/notify").st_mode))

@@ -28,7 +28,8 @@ def missing():
 class Guest:
     """One boot. con0 and ssl0 are ptys; text of both is collected by pump()."""
 
-    def __init__(self, *arguments, preload=None):
+    def __init__(self, *arguments, preload=None, server=None):
+        """server(frame): what is on the other end of vec0's wire answers each frame with bytes or None."""
         self.folder = tempfile.mkdtemp(prefix="umld-test-")
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notify.bind(self.folder + "/notify")
@@ -36,6 +37,10 @@ class Guest:
         self.ssl, ssl_slave = pty.openpty()
         self.output = {self.con: b"", self.ssl: b""}
         self.notes = []
+        self.server = server
+        self.wire, its_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        if server:
+            arguments = [*arguments, f"vec0:transport=fd,fd={its_end.fileno()}"]
         environment = {"PATH": os.environ["PATH"], "TMPDIR": "/dev/shm"}
         if preload:
             environment["LD_PRELOAD"] = preload
@@ -44,8 +49,10 @@ class Guest:
         command += [f"mconsole=notify:{self.folder}/notify", "console=tty0", "con=null", "ssl=null"]
         command += ["con0=fd:0,fd:1", f"ssl0=fd:{ssl_slave}", *arguments]
         self.process = subprocess.Popen(
-            command, stdin=con_slave, stdout=con_slave, stderr=con_slave, env=environment, pass_fds=[ssl_slave]
+            command, stdin=con_slave, stdout=con_slave, stderr=con_slave, env=environment,
+            pass_fds=[ssl_slave, its_end.fileno()]
         )
+        its_end.close()
         os.close(con_slave)
         os.close(ssl_slave)
 
@@ -58,6 +65,7 @@ class Guest:
         os.close(self.con)
         os.close(self.ssl)
         self.notify.close()
+        self.wire.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def send(self, fd, text):
@@ -71,9 +79,20 @@ class Guest:
                 struct.pack("<III512s", 0xCAFEBABE, 2, len(command), command.encode()), self.folder + "/t/mconsole"
             )
 
+    def serve(self, frame):
+        answer = self.server(frame)
+        try:
+            if answer:
+                self.wire.send(answer, socket.MSG_DONTWAIT)
+        except OSError:
+            pass  # it ended meanwhile, or asks faster than it reads
+
     def read_ready(self, ready):
         data = False
         for fd in ready:
+            if fd is self.wire:
+                self.serve(self.wire.recv(4096))
+                continue
             if fd is self.notify:
                 message = self.notify.recv(4096)
                 kind, length = struct.unpack("<ii", message[8:16])
@@ -93,7 +112,7 @@ class Guest:
         """Collect output until condition() or the end of the guest. True if the condition came true."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            ready = select.select([self.con, self.ssl, self.notify], [], [], 0.05)[0]
+            ready = select.select([self.con, self.ssl, self.notify, *([self.wire] if self.server else [])], [], [], 0.05)[0]
             data = self.read_ready(ready)
             if condition():
                 return True

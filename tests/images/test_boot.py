@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 
+import dhcp
 import guest_boot
 from guest_boot import Guest
 
@@ -35,10 +36,10 @@ def boots_logs_in_and_shuts_down_at_ctrl_alt_del(image):
     check(fsck.returncode == 0, f"the file system is clean: {fsck.stdout}")
 
 
-def run(image, command, done=None, data=""):
+def run(image, command, *words, data="", server=None):
     """Exit status and output of a command run as umlctl run does."""
     word = base64.urlsafe_b64encode(command.encode()).decode().rstrip("=")
-    with Guest(f"ubd0r={image}", "root=/dev/ubda", f"umld.run={word}", preload=guard) as guest:
+    with Guest(f"ubd0r={image}", "root=/dev/ubda", f"umld.run={word}", *words, preload=guard, server=server) as guest:
         if data:
             check(guest.pump(lambda: b"GO" in guest.output[guest.ssl]), "the command asks for input", guest)
             guest.send(guest.ssl, data)
@@ -54,6 +55,21 @@ def runs_commands_exactly(image):
     check(run(image, "echo GO; head -c 4 | od -c | head -n 1", data="a\x03\x04\n")[1].split() ==
           [b"GO", b"0000000", b"a", b"003", b"004", b"\\n"], "input is raw")
     check(run(image, "touch /x 2>/dev/null || echo ro")[1] == b"ro\n", "/ of a shared image stays as it is")
+
+
+def configures_its_network(image):
+    show = "ip -4 -o address show vec0 | grep -o 'inet [^ ]*'; ip route; cat /etc/resolv.conf; hostname"
+    static = run(image, show, "ip=10.1.2.3::10.1.2.1:255.255.255.0:fixed:vec0:none:10.1.2.53:10.1.2.54", server=lambda frame: None)
+    lines = [" ".join(line.split()) for line in static[1].decode().splitlines()]
+    for line in ("inet 10.1.2.3/24", "default via 10.1.2.1 dev vec0", "nameserver 10.1.2.53", "nameserver 10.1.2.54", "fixed"):
+        check(line in lines, f"ip=ADDRESS gives {line!r}: {lines}")
+    # A server that is slow to answer keeps no guest from getting up: the command waits itself.
+    show = "for i in $(seq 600); do ip -4 -o address show vec0 | grep -q inet && break; sleep 0.1; done; " + show
+    for words in (["ip=dhcp"], []):
+        lines = [" ".join(line.split()) for line in run(image, show, *words, server=dhcp.answer)[1].decode().splitlines()]
+        for line in ("inet 10.9.8.7/24", "default via 10.9.8.1 dev vec0", "search lan.test", "nameserver 10.9.8.53"):
+            check(line in lines, f"DHCP ({words}) gives {line!r}: {lines}")
+    check(run(image, "cat /sys/class/net/vec0/flags", "ip=off", server=dhcp.answer)[1] == b"0x1002\n", "ip=off leaves it down")
 
 
 def probe_finds_registers_kept(cpio):
@@ -77,6 +93,7 @@ def main():
         subprocess.run([sys.argv[1], "busybox", image, str(32 << 20)], check=True, stdout=subprocess.DEVNULL)
         boots_logs_in_and_shuts_down_at_ctrl_alt_del(image)
         runs_commands_exactly(image)
+        configures_its_network(image)
     probe_finds_registers_kept(sys.argv[2])
     return 0
 

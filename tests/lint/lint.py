@@ -37,7 +37,7 @@ ROOMS = {
         "mconsole",
         "schemas",
     ],
-    "cli": ["vmcore/base", "schemas", "mconsole/shell.h"],
+    "cli": ["vmcore/base", "schemas", "mconsole/shell.h", "mconsole/find.h"],
     "images": [],
 }
 

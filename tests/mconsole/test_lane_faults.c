@@ -64,6 +64,32 @@ START_TEST(those_waiting_behind_a_timeout_are_sent)
 }
 END_TEST
 
+START_TEST(what_others_queued_behind_an_unknown_command_is_woken)
+{
+    struct sockaddr_un old;
+
+    fx.hold = true;
+    send_ok("frobnicate", 15000, 0);
+    run_until_requests(1);
+    old = fx.from;
+    ck_assert(server_reply(1, false, "Unknown command"));
+    run_until_requests(2);
+    ck_assert_str_eq(fx.received, "frobnicate version ");
+    ck_assert_str_eq(fx.from.sun_path, old.sun_path);
+    ck_assert(!server_reply(0, false, "6.1")); /* nobody asked for that answer */
+    ck_assert_int_eq(fx.done, 1);
+    expect(0, UM_E_GUEST_ERROR, "Unknown command");
+    works_again();
+    fx.hold = true;
+    send_ok("remove ubd7", 15000, 0); /* another error is one: nothing is sent behind it */
+    run_until_requests(4);
+    ck_assert(server_reply(1, false, "Device doesn't exist"));
+    run_until_done(3);
+    works_again();
+    ck_assert_int_eq(fx.requests, 5);
+}
+END_TEST
+
 START_TEST(a_reply_that_breaks_off_is_no_answer)
 {
     fx.hold = true;
@@ -352,6 +378,7 @@ int main(void)
     tcase_add_checked_fixture(tc, fixture_setup, fixture_teardown);
     tcase_add_test(tc, a_late_reply_finds_no_address);
     tcase_add_test(tc, those_waiting_behind_a_timeout_are_sent);
+    tcase_add_test(tc, what_others_queued_behind_an_unknown_command_is_woken);
     tcase_add_test(tc, a_reply_that_breaks_off_is_no_answer);
     tcase_add_loop_test(tc, a_malformed_reply_ends_the_conversation, 0, UM_ARRAY_LEN(malformed));
     tcase_add_test(tc, replies_nobody_waits_for_are_discarded);

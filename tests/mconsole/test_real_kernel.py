@@ -8,12 +8,65 @@ import tempfile
 import time
 import unittest
 
+import quirks
 from uml_harness import Guest
 
 KERNEL = os.environ.get("UMLD_TEST_KERNEL", "/usr/bin/linux.uml")
 BUSYBOX = "/bin/busybox"
 TOOL = ""
 IMAGE = ""
+
+# What the kernel says to good and to bad arguments, one after the other in one guest: command, status, text.
+ANSWERS = (
+    ("sysrq", 0, "sysrq: HELP"),
+    ("sysrq 9", 0, "Loglevel set to 9"),
+    ("proc", 1, "Read of file failed"),  # a directory
+    ("proc /version", 0, "Linux version"),
+    ("proc ../etc/passwd", 1, "Failed to open file"),  # the mount is not left
+    ("proc 1/cmdline", 1, "Read of file failed"),  # a process's own files cannot be read from inside the kernel
+    ("stack", 1, "Please specify a pid"),
+    ("stack x", 1, "Please specify a pid"),
+    ("config con1", 0, "null"),
+    ("config con1=pts", 0, ""),
+    ("config con1", 0, "pts"),
+    ("config con1=bogus", -1, "failed to parse channel pair"),
+    ("config con1", 0, "none"),
+    ("remove con1", -22, "configured as 'none'"),
+    ("config con=null", -22, "Can't configure all devices"),
+    ("config conx=null", -22, "Couldn't parse device number"),
+    ("config con16=null", -22, "Device number out of range"),
+    ("remove con0", -22, "Device is already open"),
+    ("remove conx", 1, "Couldn't parse device number"),
+    ("config ssl0=pts", 0, ""),
+    ("remove ssl0", 0, ""),
+    ("config ssl64", 1, "number out of range"),
+    ("config ubda", 0, "/fs"),
+    ("config ubd16=/x", 1, "Device number out of range"),
+    ("config ubd1x=/x", -22, "Expected '=' or flag letter"),
+    ("remove ubd0", -16, "Device is currently open"),
+    ("remove ubd16", 1, "must be between 0 and 15"),
+    ("config eth0", 1, "No get_config routine defined"),
+    ("config eth0=bogus", 1, ""),
+    ("config eth=mcast", -22, "Bad device number"),
+    ("config eth0=mcast", 0, ""),
+    ("config eth0=mcast", -22, "Device already configured"),
+    ("remove eth0", 0, ""),
+    ("remove eth0", -19, "Device doesn't exist"),
+    ("config eth2=daemon,,unix,/nonexistent", 0, ""),  # a lie: there is
+    ("remove eth2", -19, "Device doesn't exist"),
+    ("config vec0", 1, "No get_config routine defined"),
+    ("config vec0=transport=tap", -22, "Expected ':'"),
+    ("config vec0:transport=bogus", 0, ""),  # told when the interface goes up
+    ("config vec0:transport=tap", -22, "Device already configured"),
+    ("remove vec0", 0, ""),
+    ("remove vec0", -19, "Device doesn't exist"),
+    ("config mem=4M", -22, "increment to start with '-' or '+'"),
+    ("config mem=-x", -22, "Failed to parse memory increment"),
+    ("remove mem", -16, "doesn't support the remove operation"),
+    ("remove nix0", 1, "Bad remove option"),
+    ("versionXYZ", 0, "Linux"),
+    ("log", 0, ""),
+)
 
 INIT = """#!/bin/busybox sh
 /bin/busybox mount -t proc proc /proc
@@ -104,6 +157,14 @@ class OneGuest(unittest.TestCase):
         self.refused("Bad configuration option", "config", "nix0")
         self.refused("Device doesn't exist", "remove", "ubd5", status=-19)
 
+    def test_good_and_bad_arguments(self):
+        for command, status, text in ANSWERS:
+            with self.subTest(command=command):
+                code, got, answer = self.guest.mconsole(*command.split(), raw=True)
+                self.assertEqual((code, got), ("GuestError" if status else "Ok", status), answer)
+                self.assertIn(text, answer)
+        self.ok("version")
+
     def test_a_disk_is_plugged_and_removed(self):
         disk = f"{self.guest.dir}/disk"
         with open(disk, "wb") as f:
@@ -154,6 +215,19 @@ class OneGuest(unittest.TestCase):
         self.assertEqual(code, "InvalidValue", text)
         self.refused("Unknown command", "bogus")
         self.ok("version")  # the queue goes on after a rejected one
+
+
+class Quirks(quirks.Quirks, unittest.TestCase):
+    CON0 = "null"
+
+    @classmethod
+    def setUpClass(cls):
+        cls.guest = boot()
+        cls.addClassCleanup(cls.guest.close)
+        ready(cls.guest)
+
+    def setUp(self):
+        self.connect()
 
 
 class Ends(unittest.TestCase):

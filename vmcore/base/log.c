@@ -1,9 +1,11 @@
 #include "vmcore/base/log.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,13 +21,29 @@ static const struct {
 static struct {
     const char *program;
     enum um_log_level level;
-    bool journal;
+    bool journal; /* there may be one, at this device and inode */
+    uintmax_t device, inode;
 } state = {.program = "umld", .level = UM_LOG_INFO};
 
 void um_log_init(const char *program)
 {
+    const char *stream = getenv("JOURNAL_STREAM");
+    char end;
+
     state.program = program;
-    state.journal = getenv("JOURNAL_STREAM") != NULL && !isatty(STDERR_FILENO);
+    state.journal = stream && sscanf(stream, "%ju:%ju%c", &state.device, &state.inode, &end) == 2;
+}
+
+/*
+ * The variable is inherited by everything that a service starts, its shells included: it counts
+ * only for the stream that it names (systemd.exec(5)). Standard error may be another one by now.
+ */
+static bool goes_to_journal(void)
+{
+    struct stat st;
+
+    return state.journal && fstat(STDERR_FILENO, &st) == 0 && st.st_dev == state.device &&
+           st.st_ino == state.inode;
 }
 
 void um_log_set_level(enum um_log_level level)
@@ -61,7 +79,7 @@ void um_log(enum um_log_level level, const char *fmt, ...)
 
     if (level > state.level)
         return;
-    if (state.journal) {
+    if (goes_to_journal()) {
         used = snprintf(line, sizeof(line), "<%d>", levels[level].journal_priority);
     } else {
         struct timespec now;

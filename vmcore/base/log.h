@@ -1,6 +1,6 @@
 /*
- * Log lines of the daemons. To stderr; with the journal's <N> priority prefix when stderr is
- * connected to the journal ($JOURNAL_STREAM). Libraries stay silent: only programs call this.
+ * Log lines of the daemons. To stderr; with the journal's <N> priority prefix when stderr is the
+ * stream that $JOURNAL_STREAM names. Libraries stay silent: only programs call this.
  */
 #ifndef VMCORE_BASE_LOG_H
 #define VMCORE_BASE_LOG_H

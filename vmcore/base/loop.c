@@ -1,8 +1,10 @@
 #include "vmcore/base/loop.h"
 
 #include "vmcore/base/clock.h"
+#include "vmcore/base/timer_heap.h"
 
 #include <event2/event.h>
+#include <event2/event_struct.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -16,22 +18,16 @@ struct um_loop {
     } after[AFTER_MAX];
     int after_count;
     bool stopping;
+    struct um_timer_heap timers;
+    struct event wake; /* for the first of them */
+    int64_t wake_ns;   /* what wake is set to; 0: not set */
 };
 
-/* One event for both directions: there are several watches per guest. */
+/* One event for both directions, and inside: there are several watches per guest. */
 struct um_watch {
-    struct event_base *base;
-    struct event *event;
-    int fd;
+    struct event event;
     unsigned directions;
     um_watch_fn fn;
-    void *arg;
-};
-
-struct um_timer {
-    struct event *event;
-    int64_t due_ns; /* um_clock_mono_ns() time */
-    um_timer_fn fn;
     void *arg;
 };
 
@@ -40,6 +36,8 @@ struct um_signal {
     um_signal_fn fn;
     void *arg;
 };
+
+static void run_due(evutil_socket_t fd, short what, void *arg);
 
 struct um_loop *um_loop_new(void)
 {
@@ -53,6 +51,7 @@ struct um_loop *um_loop_new(void)
         free(loop);
         return NULL;
     }
+    evtimer_assign(&loop->wake, loop->base, run_due, loop);
     return loop;
 }
 
@@ -60,7 +59,9 @@ void um_loop_free(struct um_loop *loop)
 {
     if (!loop)
         return;
+    evtimer_del(&loop->wake);
     event_base_free(loop->base);
+    um_timer_heap_done(&loop->timers);
     free(loop);
 }
 
@@ -75,10 +76,32 @@ static void run_after(struct um_loop *loop)
     } while (again);
 }
 
+/* Once a round is enough: timers are armed by callbacks and hooks, and then the round ends. */
+static void set_wake(struct um_loop *loop)
+{
+    const struct um_timer *first = um_timer_heap_first(&loop->timers);
+    int64_t due = first ? first->due_ns : 0, left;
+    struct timeval tv;
+
+    if (due == loop->wake_ns)
+        return;
+    loop->wake_ns = due;
+    if (!first) {
+        evtimer_del(&loop->wake);
+        return;
+    }
+    left = due - um_clock_mono_ns();
+    left = left > 0 ? (left + 999) / 1000 : 0; /* microseconds */
+    tv.tv_sec = left / 1000000;
+    tv.tv_usec = left % 1000000;
+    evtimer_add(&loop->wake, &tv);
+}
+
 void um_loop_run(struct um_loop *loop)
 {
     run_after(loop);
     while (!loop->stopping) {
+        set_wake(loop);
         if (event_base_loop(loop->base, EVLOOP_ONCE) != 0)
             break;
         run_after(loop);
@@ -117,13 +140,7 @@ struct um_watch *um_watch_new(struct um_loop *loop, int fd, unsigned directions,
         return NULL;
     w->fn = fn;
     w->arg = arg;
-    w->base = loop->base;
-    w->fd = fd;
-    w->event = event_new(loop->base, fd, EV_READ | EV_PERSIST, watch_cb, w);
-    if (!w->event) {
-        free(w);
-        return NULL;
-    }
+    event_assign(&w->event, loop->base, fd, EV_READ | EV_PERSIST, watch_cb, w);
     um_watch_set(w, directions);
     return w;
 }
@@ -133,67 +150,66 @@ void um_watch_set(struct um_watch *w, unsigned directions)
     if (directions == w->directions)
         return;
     w->directions = directions;
-    event_del(w->event);
+    event_del(&w->event);
     if (!directions)
         return;
-    event_assign(w->event, w->base, w->fd,
+    event_assign(&w->event, event_get_base(&w->event), event_get_fd(&w->event),
                  (short)((directions & UM_READ ? EV_READ : 0) |
                          (directions & UM_WRITE ? EV_WRITE : 0) | EV_PERSIST),
                  watch_cb, w);
-    event_add(w->event, NULL);
+    event_add(&w->event, NULL);
 }
 
 void um_watch_free(struct um_watch *w)
 {
     if (!w)
         return;
-    event_free(w->event);
+    event_del(&w->event);
     free(w);
 }
 
-static void timer_cb(um_unused evutil_socket_t fd, um_unused short what, void *arg)
+/* Those that are due now: what they arm is for a later round, even with no delay. */
+static void run_due(um_unused evutil_socket_t fd, um_unused short what, void *arg)
 {
-    struct um_timer *t = arg;
+    struct um_loop *loop = arg;
+    int64_t now = um_clock_mono_ns();
+    struct um_timer *t;
 
-    t->fn(t->arg);
+    loop->wake_ns = 0;
+    while (!loop->stopping && (t = um_timer_heap_first(&loop->timers)) && t->due_ns <= now) {
+        um_timer_heap_take(&loop->timers, t);
+        t->fn(t->arg); /* may free it, and any other */
+    }
 }
 
 struct um_timer *um_timer_new(struct um_loop *loop, um_timer_fn fn, void *arg)
 {
     struct um_timer *t = calloc(1, sizeof(*t));
 
-    if (!t)
-        return NULL;
-    t->fn = fn;
-    t->arg = arg;
-    t->event = evtimer_new(loop->base, timer_cb, t);
-    if (!t->event) {
+    if (!t || !um_timer_heap_reserve(&loop->timers)) {
         free(t);
         return NULL;
     }
+    t->loop = loop;
+    t->fn = fn;
+    t->arg = arg;
     return t;
 }
 
 void um_timer_arm(struct um_timer *t, int64_t delay_ns)
 {
-    struct timeval tv;
-
-    if (delay_ns < 0)
-        delay_ns = 0;
-    tv.tv_sec = delay_ns / 1000000000;
-    tv.tv_usec = delay_ns % 1000000000 / 1000;
-    t->due_ns = um_clock_mono_ns() + delay_ns;
-    evtimer_add(t->event, &tv);
+    t->due_ns = um_clock_mono_ns() + (delay_ns > 0 ? delay_ns : 0);
+    um_timer_heap_put(&t->loop->timers, t);
 }
 
 void um_timer_disarm(struct um_timer *t)
 {
-    evtimer_del(t->event);
+    um_timer_heap_take(&t->loop->timers, t);
 }
 
 bool um_timer_armed(const struct um_timer *t)
 {
-    return evtimer_pending(t->event, NULL);
+    return t->place != 0;
 }
 
 int64_t um_timer_left_ns(const struct um_timer *t)
@@ -207,7 +223,8 @@ void um_timer_free(struct um_timer *t)
 {
     if (!t)
         return;
-    event_free(t->event);
+    um_timer_heap_take(&t->loop->timers, t);
+    um_timer_heap_release(&t->loop->timers);
     free(t);
 }
 

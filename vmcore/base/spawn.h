@@ -30,8 +30,9 @@ struct um_spawn {
     bool new_session;
     int death_signal; /* PR_SET_PDEATHSIG, 0: none */
     /*
-     * May be NULL. Runs in the child first, with the parent's descriptors: returns 0, or an errno,
-     * with *ret_what what cannot be done; then nothing is executed.
+     * May be NULL, which makes a start faster. Runs in the child first, with the parent's
+     * descriptors: returns 0, or an errno, with *ret_what what cannot be done; then nothing is
+     * executed.
      */
     int (*setup)(void *arg, const char **ret_what);
     void *setup_arg;

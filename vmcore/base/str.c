@@ -80,12 +80,15 @@ void um_buf_consume(struct um_buf *b, size_t n)
 
 char *um_buf_take(struct um_buf *b)
 {
-    char *text;
+    size_t size = b->len + 1;
+    char *text, *exact;
 
     um_buf_append(b, "", 0);
     text = b->failed ? NULL : b->data;
     if (b->failed)
         free(b->data);
+    else if (size > 0 && (exact = realloc(b->data, size)))
+        text = exact;
     *b = UM_BUF_INIT;
     return text;
 }

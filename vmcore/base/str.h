@@ -31,7 +31,8 @@ void um_buf_puts(struct um_buf *b, const char *s) um_nonnull(1, 2);
 void um_buf_printf(struct um_buf *b, const char *fmt, ...) um_nonnull(1) um_format(2, 3);
 /* Drop the first n bytes. */
 void um_buf_consume(struct um_buf *b, size_t n) um_nonnull(1);
-/* The text (never NULL unless an allocation failed); the caller owns it and the buffer is reset. */
+/* The text, with no room to spare (never NULL unless an allocation failed); the caller owns it and
+ * the buffer is reset. */
 char *um_buf_take(struct um_buf *b) um_nonnull(1);
 
 /* NULL-terminated list of owned strings. */
@@ -90,6 +91,8 @@ const char *um_format_size(uint64_t bytes, char *buf, size_t size) um_nonnull(2)
  * or digit. They appear in paths, umids and host names.
  */
 bool um_name_valid(const char *s) um_nonnull(1);
+/* The same for people. */
+#define UM_NAME_RULE "1 to 63 letters, digits, `_`, `.` or `-`, a letter or digit first"
 
 /* cwd joined with path unless path is absolute; `.` and `..` removed lexically. NULL: no memory. */
 char *um_path_absolute(const char *cwd, const char *path) um_nonnull(1, 2) um_check;

@@ -75,6 +75,13 @@ bool guest_definition_set_depends(struct guest_definition *d, const char *names)
 /* `stop=REASON`, replacing what was there; `stop=` or `stop`: lifted. False: no memory. */
 bool guest_definition_set_protect(struct guest_definition *d, const char *word)
     um_nonnull(1, 2) um_check;
+/* No longer protected from verb. False: it was not. */
+bool guest_definition_unset_protect(struct guest_definition *d, const char *verb) um_nonnull(1, 2);
+/* `key=value`, replacing the label of this key. False: no memory. */
+bool guest_definition_set_label(struct guest_definition *d, const char *word)
+    um_nonnull(1, 2) um_check;
+/* False: there was none of this key. */
+bool guest_definition_unset_label(struct guest_definition *d, const char *key) um_nonnull(1, 2);
 /* Why it must not be stopped or removed; NULL: it may. Borrowed from d. */
 const char *guest_definition_protected(const struct guest_definition *d, const char *verb)
     um_nonnull(1, 2);
@@ -107,6 +114,9 @@ void guest_definition_check_files(const struct guest_definition *d, bool own_uid
  * a device is defined, before a guest has had its hands on the file. False: no memory.
  */
 bool guest_definition_note_origins(struct guest_definition *d) um_nonnull(1) um_check;
+/* Take what is not known yet from devices of `known` with the same file. False: no memory. */
+bool guest_definition_keep_origins(struct guest_definition *d, const struct guest_definition *known)
+    um_nonnull(1, 2) um_check;
 
 const char *guest_restart_name(enum guest_restart r);
 bool guest_restart_from_name(const char *s, enum guest_restart *ret) um_check;

@@ -66,7 +66,7 @@ static void check_names(struct problems *p, const struct guest_definition *d)
     if (!d->name || !um_name_valid(d->name))
         um_hint(problem_add(p, UM_E_INVALID, "name", "\"%.80s\" is no name for a guest",
                             d->name ? d->name : ""),
-                "1 to 63 letters, digits, `_`, `.` or `-`, a letter or digit first");
+                UM_NAME_RULE);
     if (d->kernel && d->kernel[0] != '/' && !um_name_valid(d->kernel))
         um_hint(problem_add(p, UM_E_INVALID, "kernel",
                             "\"%.80s\" is neither a kernel's name nor an absolute path", d->kernel),

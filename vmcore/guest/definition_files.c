@@ -200,6 +200,26 @@ bool guest_definition_note_origins(struct guest_definition *d)
     return true;
 }
 
+bool guest_definition_keep_origins(struct guest_definition *d, const struct guest_definition *known)
+{
+    for (size_t i = 0; i < d->device_count; i++) {
+        struct device *v = &d->devices[i];
+
+        for (size_t k = 0; v->kind == DEVICE_UBD && !v->ubd.origin && k < known->device_count;
+             k++) {
+            const struct device *other = &known->devices[k];
+
+            if (other->kind != DEVICE_UBD || !other->ubd.origin ||
+                strcmp(other->ubd.file, v->ubd.file) != 0)
+                continue;
+            v->ubd.origin = strdup(other->ubd.origin);
+            if (!v->ubd.origin)
+                return false;
+        }
+    }
+    return true;
+}
+
 static void check_disk(struct problems *p, const struct guest_definition *d, const char *name,
                        const struct device *v)
 {

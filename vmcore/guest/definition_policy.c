@@ -1,6 +1,6 @@
 /*
- * The words about a guest among others: which must be ready before it starts (`depends`), and what
- * must not be done to it (`protect`). Whether the named guests exist is for umld to say.
+ * The words about a guest among others: which must be ready before it starts (`depends`), what must
+ * not be done to it (`protect`), and its labels. Whether the named guests exist is for umld to say.
  */
 #include "vmcore/guest/definition_internal.h"
 
@@ -38,27 +38,44 @@ static bool is_about(const char *entry, const char *verb, size_t len)
     return strncmp(entry, verb, len) == 0 && entry[len] == '=';
 }
 
-static void lift(struct guest_definition *d, const char *verb, size_t len)
+/* Entries `key=value`: the one of this key goes. False: there was none. */
+static bool lift(struct um_strv *l, const char *key, size_t len)
 {
-    struct um_strv *l = &d->protect;
-    size_t kept = 0;
+    size_t before = l->n, kept = 0;
 
-    for (size_t i = 0; i < l->n; i++)
-        if (is_about(l->v[i], verb, len))
+    for (size_t i = 0; i < before; i++)
+        if (is_about(l->v[i], key, len))
             free(l->v[i]);
         else
             l->v[kept++] = l->v[i];
     if (l->v)
         l->v[kept] = NULL;
     l->n = kept;
+    return kept < before;
 }
 
 bool guest_definition_set_protect(struct guest_definition *d, const char *word)
 {
     const char *eq = strchr(word, '=');
 
-    lift(d, word, eq ? (size_t)(eq - word) : strlen(word));
+    lift(&d->protect, word, eq ? (size_t)(eq - word) : strlen(word));
     return !eq || !eq[1] || um_strv_add(&d->protect, word);
+}
+
+bool guest_definition_unset_protect(struct guest_definition *d, const char *verb)
+{
+    return lift(&d->protect, verb, strlen(verb));
+}
+
+bool guest_definition_set_label(struct guest_definition *d, const char *word)
+{
+    lift(&d->labels, word, strcspn(word, "="));
+    return um_strv_add(&d->labels, word);
+}
+
+bool guest_definition_unset_label(struct guest_definition *d, const char *key)
+{
+    return lift(&d->labels, key, strlen(key));
 }
 
 const char *guest_definition_protected(const struct guest_definition *d, const char *verb)

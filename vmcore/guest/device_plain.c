@@ -102,7 +102,7 @@ enum um_code device_parse_umid(struct device_parser *p, const char *value, struc
      * excludes them. */
     if (!um_name_valid(value)) {
         device_fail(p, UM_E_INVALID, "\"%.80s\" is no name", value);
-        um_hint(p->err, "1 to 63 letters, digits, `_`, `.` or `-`, a letter or digit first");
+        um_hint(p->err, UM_NAME_RULE);
         return UM_E_INVALID;
     }
     d->umid = strdup(value);

@@ -75,6 +75,12 @@ void kernel_elf_done(struct kernel_elf *e);
  */
 enum um_code kernel_elf_read(const char *path, struct kernel_elf *ret, struct um_error *err)
     um_nonnull(1, 2) um_check;
+/*
+ * Could this binary be a user-mode Linux kernel? Asked of the file alone, without executing it:
+ * what kernel_elf_read() refuses, and a program in which there is no kernel configuration that says
+ * UML (which --showconfig prints, uml(kernel) config.c), is none (UM_E_INVALID).
+ */
+enum um_code kernel_elf_check(const char *path, struct um_error *err) um_nonnull(1) um_check;
 
 enum kernel_xstate {
     KERNEL_XSTATE_UNKNOWN, /* never probed */

@@ -334,6 +334,13 @@ void kernel_elf_done(struct kernel_elf *e)
     *e = KERNEL_ELF_INIT;
 }
 
+static enum um_code not_a_kernel(const char *path, const char *why, struct um_error *err)
+{
+    um_fail(err, UM_E_INVALID, NULL, NULL, "%s cannot be a kernel: %s", path, why);
+    um_hint(err, "give the binary, for example /usr/bin/linux.uml of Debian's user-mode-linux");
+    return UM_E_INVALID;
+}
+
 enum um_code kernel_elf_read(const char *path, struct kernel_elf *ret, struct um_error *err)
 {
     struct kernel_elf e = KERNEL_ELF_INIT;
@@ -344,9 +351,7 @@ enum um_code kernel_elf_read(const char *path, struct kernel_elf *ret, struct um
     if (!elf_open(path, &f, &problem)) {
         if (!problem)
             return um_fail_errno(err, errno, NULL, "kernel %s", path);
-        um_fail(err, UM_E_INVALID, NULL, NULL, "%s cannot be a kernel: %s", path, problem);
-        um_hint(err, "give the binary, for example /usr/bin/linux.uml of Debian's user-mode-linux");
-        return UM_E_INVALID;
+        return not_a_kernel(path, problem, err);
     }
     if (access(path, X_OK) < 0) {
         elf_done(&f);
@@ -360,5 +365,49 @@ enum um_code kernel_elf_read(const char *path, struct kernel_elf *ret, struct um
         kernel_elf_done(&e);
     else
         *ret = e;
+    return code;
+}
+
+/* In what is loaded of the file; debug information, which may be large, is not looked at. */
+static bool loads_text(const struct elf_file *f, const char *text)
+{
+    char data[16 << 10];
+    size_t len = strlen(text);
+
+    for (int i = 0; i < f->head.e_phnum; i++) {
+        uint64_t at = f->phdrs[i].p_offset, end = f->size;
+
+        if (f->phdrs[i].p_type != PT_LOAD || at > f->size)
+            continue;
+        if (f->phdrs[i].p_filesz < end - at)
+            end = at + f->phdrs[i].p_filesz;
+        while (end - at >= len) {
+            size_t n = end - at < sizeof(data) ? (size_t)(end - at) : sizeof(data);
+
+            if (!read_at(f, at, data, n))
+                break;
+            if (memmem(data, n, text, len))
+                return true;
+            at += n - len + 1;
+        }
+    }
+    return false;
+}
+
+enum um_code kernel_elf_check(const char *path, struct um_error *err)
+{
+    struct kernel_elf e = KERNEL_ELF_INIT;
+    enum um_code code = kernel_elf_read(path, &e, err);
+    const char *problem = NULL;
+    struct elf_file f;
+
+    if (code)
+        return code;
+    kernel_elf_done(&e);
+    if (!elf_open(path, &f, &problem))
+        return um_fail_errno(err, errno, NULL, "kernel %s", path);
+    if (!loads_text(&f, "CONFIG_UML=y"))
+        code = not_a_kernel(path, "it is a program, but no user-mode Linux kernel", err);
+    elf_done(&f);
     return code;
 }

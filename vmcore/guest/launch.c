@@ -107,17 +107,24 @@ static void add_base(struct launch_words *w, const struct guest_definition *d,
  * next boot (reference §11.6). Name and flags are written anew: the kernel takes six letters at
  * most.
  */
-static void add_disk(struct launch_words *w, const struct device *v, const struct launch_disk *disk)
+const char *launch_disk_name(const struct device *v, const struct launch_disk *disk, char *buf,
+                             size_t size)
 {
     unsigned f = v->ubd.flags;
 
-    if (!disk->known || disk->cow || v->ubd.backing || (f & UBD_DATA)) {
-        launch_add(w, "%s", v->text);
-        return;
-    }
-    launch_add(w, "ubd%d%s%s%s%sd%s", v->index, f & UBD_READ_ONLY ? "r" : "",
-               f & UBD_SYNC ? "s" : "", f & UBD_SHARED ? "c" : "", f & UBD_NO_TRIM ? "t" : "",
-               strchr(v->text, '='));
+    if (!disk->known || disk->cow || v->ubd.backing || (f & UBD_DATA))
+        snprintf(buf, size, "%.*s", (int)strcspn(v->text, "="), v->text);
+    else
+        snprintf(buf, size, "ubd%d%s%s%s%sd", v->index, f & UBD_READ_ONLY ? "r" : "",
+                 f & UBD_SYNC ? "s" : "", f & UBD_SHARED ? "c" : "", f & UBD_NO_TRIM ? "t" : "");
+    return buf;
+}
+
+static void add_disk(struct launch_words *w, const struct device *v, const struct launch_disk *disk)
+{
+    char name[32];
+
+    launch_add(w, "%s%s", launch_disk_name(v, disk, name, sizeof(name)), strchr(v->text, '='));
 }
 
 static void add_devices(struct launch_words *w, const struct guest_definition *d,

@@ -50,6 +50,9 @@ struct launch_disks {
 bool launch_disks_read(const struct guest_definition *d, struct launch_disks *ret)
     um_nonnull(1, 2) um_check;
 void launch_disks_done(struct launch_disks *disks);
+/* A ubd device's name and flags as its kernel is told them: a raw image has flag d. Returns buf. */
+const char *launch_disk_name(const struct device *v, const struct launch_disk *disk, char *buf,
+                             size_t size) um_nonnull(1, 2, 3);
 
 struct launch_options {
     const struct launch_disks *disks; /* from launch_disks_read(); NULL only where no disk matters:

@@ -26,9 +26,15 @@ static const char *const sandbox_words[] = {"--unshare-pid",
                                             "ALL",
                                             "--proc",
                                             "/proc",
-                                            "--dev",
-                                            "/dev",
                                             NULL};
+
+/*
+ * All that a kernel opens there: con0=null and the like, and its random numbers. Each device of
+ * bubblewrap's own --dev, which are nine, takes 0.15 ms.
+ */
+static const char *const device_words[] = {"--dir",       "/dev",        "--dev-bind",
+                                           "/dev/null",   "/dev/null",   "--dev-bind",
+                                           "/dev/random", "/dev/random", NULL};
 
 /*
  * A guest with a uid of its own is started in a user namespace in which umld's user is 0
@@ -42,8 +48,7 @@ static const char *const own_uid_words[] = {"--cap-add", "CAP_SETUID",  "--cap-a
  * /proc as well: files like /proc/sys/kernel/core_pattern ask for the host's uid 0 and for no
  * capability, so a guest of a umld run by root could write them through hostfs.
  */
-static const char *const closing_words[] = {
-    "--remount-ro", "/proc", "--remount-ro", "/dev", "--remount-ro", "/", NULL};
+static const char *const closing_words[] = {"--remount-ro", "/proc", "--remount-ro", "/", NULL};
 
 /*
  * The kernel's memory is an unlinked file in /tmp of the sandbox: all of mem=, and the rest for
@@ -244,6 +249,7 @@ static void add_sandbox(struct launch_words *w, const struct guest_definition *d
     if (!o->uid)
         launch_add(w, "--unshare-user");
     launch_add_list(w, sandbox_words);
+    launch_add_list(w, device_words);
     if (o->uid)
         launch_add_list(w, own_uid_words);
     launch_add(w, "--size"), launch_add(w, "%" PRIu64, tmp_size(d));

@@ -7,7 +7,7 @@
 /* A panic on the way is the better reason. */
 static bool ended_hung(const struct policy_end *e)
 {
-    return e->kind == POLICY_END_EXIT && !e->panicked &&
+    return (e->kind == POLICY_END_EXIT || e->kind == POLICY_END_UNTOLD) && !e->panicked &&
            (e->hung == HANG_RESTART || e->hung == HANG_KILL);
 }
 
@@ -18,8 +18,11 @@ static bool may_retry(const struct policy_input *in)
 
 bool policy_end_clean(const struct policy_end *e)
 {
-    return e->kind == POLICY_END_EXIT && !e->panicked && !e->timed_out && !ended_hung(e) &&
-           WIFEXITED(e->wait_status) && WEXITSTATUS(e->wait_status) == 0;
+    bool status =
+        e->kind == POLICY_END_UNTOLD || (e->kind == POLICY_END_EXIT && WIFEXITED(e->wait_status) &&
+                                         WEXITSTATUS(e->wait_status) == 0);
+
+    return status && !e->panicked && !e->timed_out && !ended_hung(e);
 }
 
 /* Delay before try number n (1: the first again). */
@@ -118,6 +121,16 @@ const char *policy_cause(const struct policy_end *e, char *buf, size_t size)
         break;
     case POLICY_END_LOST:
         snprintf(buf, size, "%s", text ? text : "monitor died");
+        break;
+    case POLICY_END_UNTOLD:
+        if (ended_hung(e))
+            snprintf(buf, size, "hung%s%s", text ? ": " : "", text ? text : "");
+        else
+            snprintf(buf, size, "%s",
+                     e->stopping ? "stopped" : "ended; how is known to its parent only");
+        break;
+    case POLICY_END_LEFT:
+        snprintf(buf, size, "let go; it runs on");
         break;
     case POLICY_END_CANCEL:
         snprintf(buf, size, "stopped before it was started");

@@ -13,7 +13,9 @@ enum policy_end_kind {
     POLICY_END_PREPARE, /* GUEST_R_ERROR or the time limit of preparing */
     POLICY_END_SPAWN,   /* GUEST_P_SPAWN_ERR */
     POLICY_END_LOST,    /* the monitor died without an exit record */
-    POLICY_END_CANCEL   /* a user stopped it before anything was started */
+    POLICY_END_CANCEL,  /* a user stopped it before anything was started */
+    POLICY_END_UNTOLD,  /* the kernel ended; only its parent, not us, knows how */
+    POLICY_END_LEFT     /* it was somebody else's, and was let go */
 };
 
 /* How it ended. */
@@ -55,7 +57,8 @@ struct policy_verdict {
 /* A guest that lived this long starts counting from nothing again. */
 #define POLICY_STABLE_MS 60000
 
-/* Did it end by itself in good order: halt or poweroff with exit code 0? */
+/* Did it end by itself in good order: halt or poweroff with exit code 0? Or without a sign that it
+ * did not, if nobody can tell. */
 bool policy_end_clean(const struct policy_end *e) um_nonnull(1);
 
 /*
@@ -72,7 +75,8 @@ void policy_decide(const struct policy_input *in, struct policy_verdict *ret) um
 
 /*
  * `kernel panic: Attempted to kill init!`, `killed by signal 9 (Killed)`, `exit status 3`,
- * `powered off`, `monitor died`, `not ready in time`, `hung: no answer for 30 s`. Returns buf.
+ * `powered off`, `monitor died`, `not ready in time`, `hung: no answer for 30 s`, `ended; how is
+ * known to its parent only`. Returns buf.
  */
 const char *policy_cause(const struct policy_end *e, char *buf, size_t size) um_nonnull(1, 2);
 

@@ -41,6 +41,8 @@ static const char *const event_names[GUEST_EVENT_COUNT] = {
     [GUEST_U_RESUME] = "U_RESUME",
     [GUEST_U_REBOOT] = "U_REBOOT",
     [GUEST_U_KEEP] = "U_KEEP",
+    [GUEST_U_ADOPT] = "U_ADOPT",
+    [GUEST_U_LEAVE] = "U_LEAVE",
     [GUEST_U_CLEAR] = "U_CLEAR",
     [GUEST_R_READY] = "R_READY",
     [GUEST_R_ERROR] = "R_ERROR",
@@ -95,6 +97,8 @@ static const char *const action_names[GUEST_ACTION_COUNT] = {
     [GUEST_ACT_KEPT] = "kept",
     [GUEST_ACT_REATTACH] = "reattach",
     [GUEST_ACT_ATTACH] = "attach",
+    [GUEST_ACT_WATCH] = "watch",
+    [GUEST_ACT_LEAVE] = "leave",
 };
 
 #define GO(state, action)                                                                          \
@@ -108,6 +112,7 @@ static const struct guest_transition table[GUEST_STATE_COUNT][GUEST_EVENT_COUNT]
         [GUEST_U_START] = GO(PREPARING, PREPARE),
         [GUEST_U_STOP] = GO(STOPPED, NONE),
         [GUEST_U_KILL] = GO(STOPPED, NONE),
+        [GUEST_U_ADOPT] = GO(ADOPTING, WATCH),
         [GUEST_U_CLEAR] = GO(STOPPED, NONE),
     },
     [GUEST_PREPARING] = {
@@ -139,6 +144,7 @@ static const struct guest_transition table[GUEST_STATE_COUNT][GUEST_EVENT_COUNT]
         /* A pause may be under way, or the stop came from elsewhere. */
         [GUEST_U_RESUME] = GO(RUNNING, SEND_GO),
         [GUEST_U_REBOOT] = GO(RUNNING, SEND_REBOOT),
+        [GUEST_U_LEAVE] = GO(RELEASING, LEAVE),
         [GUEST_M_UP] = GO(RUNNING, REBOOTED),
         [GUEST_M_READY] = GO(RUNNING, READY),
         /* The kernel prints its dump and aborts by itself; what is left is killed at the limit. */
@@ -158,6 +164,7 @@ static const struct guest_transition table[GUEST_STATE_COUNT][GUEST_EVENT_COUNT]
         [GUEST_U_KILL] = GO(KILLING, KILL),
         [GUEST_U_PAUSE] = GO(PAUSED, NONE),
         [GUEST_U_RESUME] = GO(PAUSED, SEND_GO),
+        [GUEST_U_LEAVE] = GO(RELEASING, LEAVE),
         /* It can only have rebooted if somebody else let it go. */
         [GUEST_M_UP] = GO(RUNNING, REBOOTED),
         [GUEST_M_READY] = GO(PAUSED, READY),
@@ -173,6 +180,7 @@ static const struct guest_transition table[GUEST_STATE_COUNT][GUEST_EVENT_COUNT]
         [GUEST_U_KILL] = GO(KILLING, KILL),
         /* Before anything but Ctrl-Alt-Del: what its init makes of that is its own affair. */
         [GUEST_U_KEEP] = GO(RUNNING, KEPT),
+        [GUEST_U_LEAVE] = GO(RELEASING, LEAVE),
         [GUEST_M_UP] = GO(STOPPING, HALT_NOW),
         [GUEST_M_READY] = GO(STOPPING, NONE),
         [GUEST_M_PANIC] = GO(KILLING, NOTE),
@@ -225,9 +233,12 @@ static const struct guest_transition table[GUEST_STATE_COUNT][GUEST_EVENT_COUNT]
         [GUEST_U_START] = GO(ADOPTING, WANT_UP),
         [GUEST_U_STOP] = GO(ADOPTING, WANT_DOWN),
         [GUEST_U_KILL] = GO(KILLING, KILL),
+        [GUEST_U_LEAVE] = GO(RELEASING, LEAVE),
         [GUEST_M_PANIC] = GO(KILLING, NOTE),
         [GUEST_N_LOST] = GO(ADOPTING, REATTACH),
         [GUEST_P_EXITED] = GO(RELEASING, RELEASE),
+        /* There is no monitor for one that umld did not start. */
+        [GUEST_P_SPAWN_ERR] = GO(RELEASING, RELEASE),
         /* A monitor that is alive and silent is of no use to anybody. */
         [GUEST_T_EXPIRED] = GO(KILLING, KILL),
         [GUEST_A_BOOTING] = GO(BOOTING, ATTACH),

@@ -34,7 +34,9 @@ enum guest_event {
     GUEST_U_PAUSE,
     GUEST_U_RESUME,
     GUEST_U_REBOOT,
-    GUEST_U_KEEP, /* a stop is taken back: it may stay up */
+    GUEST_U_KEEP,  /* a stop is taken back: it may stay up */
+    GUEST_U_ADOPT, /* it runs already, started by somebody else: docs/adopting.md */
+    GUEST_U_LEAVE, /* such a one is let go, and runs on */
     GUEST_U_CLEAR,
     /* R_: resources and policy */
     GUEST_R_READY,
@@ -97,6 +99,8 @@ enum guest_action {
     GUEST_ACT_KEPT,     /* the stop was taken back */
     GUEST_ACT_REATTACH, /* connect to the monitor again */
     GUEST_ACT_ATTACH,   /* adopted: take over */
+    GUEST_ACT_WATCH,    /* not ours: start a monitor for it */
+    GUEST_ACT_LEAVE,
     GUEST_ACTION_COUNT
 };
 

@@ -13,6 +13,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Which orders a key goes with. */
+enum row_order { ROW_ANY, ROW_CHILD, ROW_STRANGER };
+
 struct row;
 typedef const char *(*row_fn)(const struct row *row, const char *value, struct mon_config *c);
 
@@ -23,6 +26,7 @@ struct row {
     size_t offset;
     int64_t min, max;
     bool optional, repeated;
+    enum row_order order;
 };
 
 static const char *read_version(const struct row *row, const char *value, struct mon_config *c)
@@ -92,6 +96,19 @@ static const char *read_word(const struct row *row, const char *value, struct mo
                                                                            : "needs more memory";
 }
 
+static const char *read_stranger(const struct row *row, const char *value, struct mon_config *c)
+{
+    char pid[16], start[24];
+    int end = 0;
+
+    if (sscanf(value, "%15s %23s%n", pid, start, &end) != 2 || value[end] ||
+        !um_parse_int(pid, 1, INT32_MAX, &c->stranger_pid) ||
+        !um_parse_int(start, 1, INT64_MAX, &c->stranger_start))
+        return "is not `<pid> <start>`";
+    c->ready = MON_READY_KERNEL; /* there is nothing else to go by */
+    return NULL;
+}
+
 /* Device names become file names: `con` or `ssl` and one or two digits, nothing else. */
 static bool device_valid(const char *name)
 {
@@ -138,22 +155,26 @@ static const char *read_console(const struct row *row, const char *value, struct
 #define AT(field) offsetof(struct mon_config, field)
 
 static const struct row rows[] = {
-    {ORDER_KEY_VERSION, read_version, 0, 0, 0, false, false},
-    {ORDER_KEY_GUEST, read_name, AT(guest), 0, 63, false, false},
-    {ORDER_KEY_BOOT, read_number, AT(boot), 0, INT64_MAX, false, false},
-    {ORDER_KEY_SOCKET, read_path, AT(socket), 0, UM_SOCKET_PATH_MAX, false, false},
-    {ORDER_KEY_NOTIFY, read_path, AT(notify), 0, UM_SOCKET_PATH_MAX, false, false},
-    {ORDER_KEY_EXIT, read_path, AT(exit), 0, PATH_MAX - 32, false, false},
-    {ORDER_KEY_LOG_DIR, read_path, AT(log_dir), 0, PATH_MAX - 32, false, false},
-    {ORDER_KEY_LOG_SIZE, read_number, AT(log_size), 1024, INT64_C(1) << 40, false, false},
-    {ORDER_KEY_LOG_PARTS, read_number, AT(log_parts), 1, MON_LOG_PARTS_MAX, false, false},
-    {ORDER_KEY_READY, read_ready, 0, 0, 0, false, false},
-    {ORDER_KEY_PATTERN, read_text, AT(pattern), 0, 512, true, false},
-    {ORDER_KEY_UID, read_number, AT(uid), 1, INT32_MAX, true, false},
-    {ORDER_KEY_CGROUP, read_cgroup, 0, 0, 0, true, true},
-    {ORDER_KEY_CONSOLE, read_console, 0, 0, 0, false, true},
-    {ORDER_KEY_ARG, read_word, AT(argv), 0, 0, false, true},
-    {ORDER_KEY_ENV, read_word, AT(env), 0, 0, true, true},
+    {ORDER_KEY_VERSION, read_version, 0, 0, 0, false, false, ROW_ANY},
+    {ORDER_KEY_GUEST, read_name, AT(guest), 0, 63, false, false, ROW_ANY},
+    {ORDER_KEY_BOOT, read_number, AT(boot), 0, INT64_MAX, false, false, ROW_ANY},
+    {ORDER_KEY_SOCKET, read_path, AT(socket), 0, UM_SOCKET_PATH_MAX, false, false, ROW_ANY},
+    {ORDER_KEY_NOTIFY, read_path, AT(notify), 0, UM_SOCKET_PATH_MAX, false, false, ROW_CHILD},
+    {ORDER_KEY_EXIT, read_path, AT(exit), 0, PATH_MAX - 32, false, false, ROW_ANY},
+    {ORDER_KEY_LOG_DIR, read_path, AT(log_dir), 0, PATH_MAX - 32, false, false, ROW_CHILD},
+    {ORDER_KEY_LOG_SIZE, read_number, AT(log_size), 1024, INT64_C(1) << 40, false, false,
+     ROW_CHILD},
+    {ORDER_KEY_LOG_PARTS, read_number, AT(log_parts), 1, MON_LOG_PARTS_MAX, false, false,
+     ROW_CHILD},
+    {ORDER_KEY_READY, read_ready, 0, 0, 0, false, false, ROW_CHILD},
+    {ORDER_KEY_PATTERN, read_text, AT(pattern), 0, 512, true, false, ROW_CHILD},
+    {ORDER_KEY_UID, read_number, AT(uid), 1, INT32_MAX, true, false, ROW_CHILD},
+    {ORDER_KEY_CGROUP, read_cgroup, 0, 0, 0, true, true, ROW_CHILD},
+    {ORDER_KEY_CONSOLE, read_console, 0, 0, 0, false, true, ROW_CHILD},
+    {ORDER_KEY_ARG, read_word, AT(argv), 0, 0, false, true, ROW_CHILD},
+    {ORDER_KEY_ENV, read_word, AT(env), 0, 0, true, true, ROW_CHILD},
+    {ORDER_KEY_STRANGER, read_stranger, 0, 0, 0, false, false, ROW_STRANGER},
+    {ORDER_KEY_MCONSOLE, read_path, AT(mconsole), 0, PATH_MAX - 32, false, false, ROW_STRANGER},
 };
 
 static enum um_code read_pairs(struct mon_config *c, size_t len, bool *seen, struct um_error *err)
@@ -180,15 +201,31 @@ static enum um_code read_pairs(struct mon_config *c, size_t len, bool *seen, str
     return UM_OK;
 }
 
+static enum um_code check_keys(const struct mon_config *c, const bool *seen, struct um_error *err)
+{
+    enum row_order order = c->stranger_pid ? ROW_STRANGER : ROW_CHILD;
+
+    for (size_t i = 0; i < UM_ARRAY_LEN(rows); i++) {
+        bool fits = rows[i].order == ROW_ANY || rows[i].order == order;
+
+        if (fits && !seen[i] && !rows[i].optional)
+            return um_fail(err, UM_E_INVALID, "launch order", rows[i].key, "key \"%s\" is missing",
+                           rows[i].key);
+        if (!fits && seen[i])
+            return um_fail(err, UM_E_INVALID, "launch order", rows[i].key,
+                           "key \"%s\" does not go with %s", rows[i].key,
+                           c->stranger_pid ? ORDER_KEY_STRANGER : "a kernel of our own");
+    }
+    return UM_OK;
+}
+
 static enum um_code check_whole(const struct mon_config *c, const bool *seen, struct um_error *err)
 {
     struct um_pattern *pattern;
-    enum um_code code;
+    enum um_code code = check_keys(c, seen, err);
 
-    for (size_t i = 0; i < UM_ARRAY_LEN(rows); i++)
-        if (!seen[i] && !rows[i].optional)
-            return um_fail(err, UM_E_INVALID, "launch order", rows[i].key, "key \"%s\" is missing",
-                           rows[i].key);
+    if (code || c->stranger_pid)
+        return code;
     if (c->argv.v[0][0] != '/')
         return um_fail(err, UM_E_INVALID, "launch order", ORDER_KEY_ARG,
                        "the program \"%s\" is not an absolute path", c->argv.v[0]);

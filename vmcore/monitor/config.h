@@ -41,6 +41,8 @@ struct mon_config {
     int64_t uid;      /* 0: the guest is nobody else than we */
     bool cgroup_gate; /* ORDER_CGROUP_FD comes before cgroups */
     struct um_strv argv, env, cgroups;
+    int64_t stranger_pid, stranger_start; /* 0: we start the kernel ourselves */
+    const char *mconsole;                 /* of the stranger */
 };
 
 /* Takes ownership of record (malloc'ed), also on failure. */

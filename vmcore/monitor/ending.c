@@ -2,6 +2,8 @@
  * The end of a guest. It may begin in many ways (the kernel exits, a request, a signal, umlinit or
  * bwrap dies) and always takes the same road: kill, prove, drain, record, announce, deliver.
  *
+ * A stranger has no such tree: its own end is all there is to be seen, stranger.c.
+ *
  * The proof: umlmon is a subreaper, so every process of the tree is its descendant, and one that
  * loses its parent becomes its child. When waitpid(2) says there are no children, nothing is left.
  */
@@ -81,8 +83,8 @@ static void record(void *arg)
     deliver(m);
 }
 
-/* Nothing of the guest is left: what is still in sockets and ptys is all there will ever be. */
-static void conclude(struct monitor *m)
+/* What is still in sockets and ptys is all there will ever be. */
+void mon_end_proven(struct monitor *m)
 {
     mon_timer_disarm(&m->deadline);
     mon_notify_drain(m);
@@ -102,7 +104,7 @@ void mon_end_check(struct monitor *m)
 {
     bool gone;
 
-    if (m->phase == MON_PHASE_DELIVERING)
+    if (m->phase == MON_PHASE_DELIVERING || m->config.stranger_pid)
         return;
     gone = mon_reap(m);
     if (m->phase == MON_PHASE_RUNNING && m->child == 0)
@@ -111,7 +113,7 @@ void mon_end_check(struct monitor *m)
         return;
     /* The last words were sent before their sender died. */
     mon_initlink_drain(m);
-    conclude(m);
+    mon_end_proven(m);
 }
 
 void mon_end_begin(struct monitor *m)
@@ -121,6 +123,10 @@ void mon_end_begin(struct monitor *m)
 
     if (m->phase == MON_PHASE_DELIVERING)
         return;
+    if (m->config.stranger_pid) {
+        mon_stranger_kill(m);
+        return;
+    }
     if (m->phase == MON_PHASE_RUNNING) {
         m->phase = MON_PHASE_ENDING;
         mon_timer_arm(&m->loop, &m->deadline, ASKED_LIMIT_NS, last_resort, m);
@@ -139,5 +145,5 @@ void mon_end_unstarted(struct monitor *m, int errnum, const char *why)
     m->phase = MON_PHASE_ENDING;
     m->link.exited = true; /* there is no wait status */
     mon_saw_exec_failure(m, errnum, why);
-    conclude(m);
+    mon_end_proven(m);
 }

@@ -37,6 +37,11 @@ static int join_groups(const struct mon_config *c)
     return errnum;
 }
 
+bool mon_identity_differs(const struct mon_config *c)
+{
+    return c->uid != 0 || c->cgroup_gate || c->cgroups.n != 0;
+}
+
 int mon_identity_take(void *config, const char **ret_what)
 {
     const struct mon_config *c = config;

@@ -265,8 +265,13 @@ static void kill_all(struct init *in)
 
 static int finish(struct init *in)
 {
+    bool told = in->main_gone;
+
+    /* At once, if it is known: the stubs of a kernel that has ended take milliseconds to follow. */
+    if (told)
+        send_message(in, INIT_EXITED, 0, in->main_status, 0);
     kill_all(in);
-    if (in->main > 0)
+    if (!told && in->main > 0)
         send_message(in, INIT_EXITED, 0, in->main_status, 0);
     return 0;
 }

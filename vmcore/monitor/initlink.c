@@ -93,6 +93,7 @@ static bool handle(struct monitor *m, const struct init_message *im, pid_t sende
     case INIT_EXITED:
         m->link.exited = true;
         mon_saw_exit(m, im->value);
+        mon_control_state(m); /* the proof that nothing is left takes its time */
         return true;
     case INIT_PINNED:
         answer_pin(m, im);

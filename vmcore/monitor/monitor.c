@@ -35,7 +35,7 @@ void mon_saw_running(struct monitor *m)
 
 void mon_saw_exec_failure(struct monitor *m, int errnum, const char *why)
 {
-    const char *kernel = m->config.argv.v[0];
+    const char *kernel = m->config.argv.n ? m->config.argv.v[0] : "";
     char text[sizeof(m->state.panic)];
 
     for (size_t i = 0; i + 1 < m->config.argv.n; i++)
@@ -58,6 +58,7 @@ void mon_saw_exec_failure(struct monitor *m, int errnum, const char *why)
 /* The state is announced as EXITED only once everything is proven dead. */
 void mon_saw_exit(struct monitor *m, int wait_status)
 {
+    m->state.flags |= MON_F_MAIN_GONE;
     m->state.wait_status = wait_status;
     m->state.exit_wall_ns = um_clock_wall_ns();
     um_fd_close(&m->link.main_pidfd);
@@ -132,6 +133,10 @@ static void on_signal(uint32_t events, void *arg)
     while (read(m->signals.fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
         if (info.ssi_signo == SIGCHLD || (m->state.flags & MON_F_EXITED))
             continue;
+        if (m->config.stranger_pid) { /* it was there before us, and stays */
+            m->loop.stop = true;
+            continue;
+        }
         um_log(UM_LOG_NOTICE, "guest %s: killed by signal %u to umlmon", m->config.guest,
                info.ssi_signo);
         m->state.flags |= MON_F_KILLED;
@@ -181,7 +186,7 @@ static enum um_code spawn(struct monitor *m, struct um_error *err)
     struct um_spawn spec = {.argv = m->config.argv.v,
                             .envp = m->config.env.v,
                             .fds = map,
-                            .setup = mon_identity_take,
+                            .setup = mon_identity_differs(&m->config) ? mon_identity_take : NULL,
                             .setup_arg = &m->config};
     um_autofd control = -1;
 
@@ -203,6 +208,10 @@ static enum um_code start(struct monitor *m, struct um_error *err)
 {
     enum um_code code = mon_control_open(m, err);
 
+    if (code == UM_OK && m->config.stranger_pid) {
+        mon_stranger_open(m);
+        return UM_OK;
+    }
     if (code == UM_OK)
         code = mon_notify_open(m, err);
     if (code == UM_OK)
@@ -225,6 +234,7 @@ static bool init(struct monitor *m, struct mon_config *config)
                           .control = {.listener = -1, .watch.fd = -1},
                           .notify = {.fd = -1, .watch.fd = -1},
                           .link = {.watch.fd = -1, .init_pidfd = -1, .main_pidfd = -1},
+                          .stranger = {.end.fd = -1, .changes.fd = -1},
                           .signals.fd = -1};
     m->state.boot = config->boot;
     m->state.monitor_pid = getpid();
@@ -242,6 +252,7 @@ static void done(struct monitor *m)
     mon_client_finish(m, true);
     mon_control_close(m);
     mon_notify_close(m);
+    mon_stranger_close(m);
     mon_initlink_close(m);
     for (size_t i = 0; i < m->console_count; i++)
         mon_console_close(&m->consoles[i]);

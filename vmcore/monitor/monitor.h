@@ -9,6 +9,7 @@
  *   console.c   ptys;  client.c: who is attached to them
  *   control.c   umld's connections;  requests.c: its requests
  *   record.c    the exit record
+ *   stranger.c  a kernel that somebody else has started, in place of initlink, notify and consoles
  */
 #ifndef VMCORE_MONITOR_MONITOR_H
 #define VMCORE_MONITOR_MONITOR_H
@@ -222,6 +223,8 @@ int mon_initlink_pin(struct monitor *m, uint64_t connection, uint32_t serial, in
 /* At the start: what the order's descriptors are for is not for others. False: they are not there.
  */
 bool mon_identity_keep(const struct mon_config *c) um_nonnull(1) um_check;
+/* Is there anything to take? */
+bool mon_identity_differs(const struct mon_config *c) um_nonnull(1);
 /* um_spawn.setup; its argument is the struct mon_config. */
 int mon_identity_take(void *config, const char **ret_what) um_nonnull(1, 2);
 
@@ -236,8 +239,28 @@ enum mon_phase {
 void mon_end_begin(struct monitor *m) um_nonnull(1);  /* kill and see it through; idempotent */
 void mon_end_check(struct monitor *m) um_nonnull(1);  /* after anything that may prove the end */
 void mon_end_client(struct monitor *m) um_nonnull(1); /* a client left */
+/* Nothing of the guest is left: its record, and the way out. */
+void mon_end_proven(struct monitor *m) um_nonnull(1);
 /* A failure before anything ran: recorded like any other end. */
 void mon_end_unstarted(struct monitor *m, int errnum, const char *why) um_nonnull(1, 3);
+
+/* ---- stranger.c ---- */
+
+struct mon_stranger {
+    struct mon_watch end;     /* its pidfd, which is link.main_pidfd */
+    struct mon_watch changes; /* inotify: of the directory of its socket, and the one above */
+    struct mon_timer kill;
+    int kills; /* passes over what is below it */
+    bool has_socket;
+    uint64_t socket_dev, socket_ino;
+    int64_t socket_ctime_ns;
+};
+
+/* A stranger that is gone already is an end like any other; there are no other failures. */
+void mon_stranger_open(struct monitor *m) um_nonnull(1);
+/* Kill it and all below it; idempotent. Its end is seen as ever. */
+void mon_stranger_kill(struct monitor *m) um_nonnull(1);
+void mon_stranger_close(struct monitor *m) um_nonnull(1);
 
 /* ---- record.c ---- */
 
@@ -263,6 +286,7 @@ struct monitor {
     struct mon_control control;
     struct mon_notify_in notify;
     struct mon_initlink link;
+    struct mon_stranger stranger;
     struct mon_watch signals;
     int log_dir;
     enum mon_phase phase;

@@ -38,4 +38,11 @@
 #define ORDER_KEY_ARG "arg" /* repeated: the child's argv */
 #define ORDER_KEY_ENV "env" /* repeated: the child's whole environment */
 
+/*
+ * Instead of a child, its consoles and its notifications (the keys from notify to env, without
+ * exit): a kernel that runs already and is nobody's of ours, stranger.c.
+ */
+#define ORDER_KEY_STRANGER "stranger" /* `<pid> <start>`: um_clock_process_start() */
+#define ORDER_KEY_MCONSOLE "mconsole" /* path of its socket: a new one there is its reboot */
+
 #endif

@@ -28,7 +28,8 @@ enum mon_type {
     MON_ATTACH = 18, /* struct mon_attach + bytes, one or two descriptors: see there */
     MON_RESIZE = 19, /* struct mon_resize */
     MON_SIGNAL = 20, /* struct mon_signal: to the kernel's main process only */
-    MON_WRITE = 21   /* struct mon_write + bytes: type into a console */
+    MON_WRITE = 21,  /* struct mon_write + bytes: type into a console */
+    MON_DISOWN = 22  /* nobody knows this guest: as MON_KILL, but a stranger is let go; empty */
 };
 
 struct mon_header {
@@ -47,7 +48,10 @@ enum {
     MON_F_EXITED = 16,   /* the kernel is gone; wait_status and exit_wall_ns are valid */
     MON_F_KILLED = 32,   /* umlmon was asked to kill it */
     MON_F_EXEC_FAILED =
-        64 /* the kernel or sandbox could not be started; exec_errno, panic[]: text */
+        64, /* the kernel or sandbox could not be started; exec_errno, panic[]: text */
+    MON_F_MAIN_GONE = 128, /* the kernel's main process has ended; wait_status and exit_wall_ns are
+                             valid. What is left of the guest is being cleared: EXITED follows */
+    MON_F_NO_STATUS = 256  /* with the two: it was not our child, wait_status means nothing */
 };
 
 struct mon_state {

@@ -49,6 +49,14 @@ static int do_kill(struct monitor *m, struct request *r, const char **why)
     return 0;
 }
 
+static int do_disown(struct monitor *m, struct request *r, const char **why)
+{
+    if (!m->config.stranger_pid)
+        return do_kill(m, r, why);
+    m->loop.stop = true;
+    return 0;
+}
+
 static int do_pin(struct monitor *m, struct request *r, const char **why)
 {
     struct mon_pin p;
@@ -150,6 +158,7 @@ static const struct row {
     [MON_RESIZE] = {do_resize, sizeof(struct mon_resize), false, 0, 0},
     [MON_SIGNAL] = {do_signal, sizeof(struct mon_signal), false, 0, 0},
     [MON_WRITE] = {do_write, sizeof(struct mon_write), true, 0, 0},
+    [MON_DISOWN] = {do_disown, 0, false, 0, 0},
 };
 
 static bool well_formed(const struct row *row, const struct request *r)

@@ -211,6 +211,7 @@ class Case(unittest.TestCase):
 
     def setUp(self):
         self.daemon = Daemon()
+        self.hands = []
         self.addCleanup(self.clean_up)
         self.addCleanup(self.end)
         self.prepare()
@@ -223,6 +224,21 @@ class Case(unittest.TestCase):
 
     def register(self, path, name):
         return self.call("Kernel.Add", path=path, name=name)
+
+    def by_hand(self, umid, *words, folder=None, program=FAKE, user=None):
+        """A UML that somebody starts by hand: (its process, the path of its mconsole socket).
+
+        folder: where it is started, with a relative uml_dir=.
+        """
+        base = folder or os.path.join(self.daemon.directory, "uml")
+        path = os.path.join(base, umid, "mconsole")
+        process = subprocess.Popen([program, f"uml_dir={'./' if folder else base + '/'}", f"umid={umid}", "con0=null,fd:1",
+                                    *words], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                   cwd=folder or self.daemon.directory, user=user, group=user,
+                                   extra_groups=None if user is None else [])
+        self.hands.append(process)
+        until(lambda: os.path.exists(path), what=f"the socket of {umid}")
+        return process, path
 
     # ---- the end ----
 
@@ -237,6 +253,8 @@ class Case(unittest.TestCase):
         if self.daemon.alive():
             status = self.daemon.terminate()
         left = self.reap()
+        for process in self.hands:
+            process.poll()
         if failed:
             raise failed
         self.assertEqual(status, 0, f"umld ended with {status}:\n{self.daemon.log_text()[-6000:]}")

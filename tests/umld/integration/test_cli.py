@@ -1,5 +1,11 @@
 """umlctl against the real daemon: exit statuses, what is said on stderr, the words of daily use."""
+import glob
 import json
+import os
+import shutil
+import subprocess
+import tempfile
+import unittest
 
 import harness
 from harness import Case
@@ -84,6 +90,56 @@ class Statuses(Case):
     def test_shutdown(self):
         self.ctl("shutdown")
         self.assertEqual(self.daemon.process.wait(harness.LIMIT), 0)
+
+
+class AnotherClient(Case):
+    """Not ours, and not even C: tests/umld/varlink_go/client.go on the real daemon."""
+
+    def test_a_go_program_runs_a_guest(self):
+        folder = f"{harness.SOURCE}/tests/umld/varlink_go"
+        built = subprocess.run([f"{folder}/run", "--build", f"{folder}/client.go", self.daemon.directory], check=False,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=240)
+        if built.returncode == 77:
+            self.skipTest(built.stdout.strip())
+        self.assertEqual(built.returncode, 0, built.stdout)
+        self.create("web")
+        done = subprocess.run([f"{self.daemon.directory}/client", self.daemon.api, "umld"], check=False, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=harness.LIMIT)
+        self.assertEqual((done.returncode, done.stdout), (0, "varlink_go: all agreed\n"))
+
+
+@unittest.skipUnless(shutil.which("meson"), "no meson to install with")
+class Installed(unittest.TestCase):
+    """What `meson install` puts below DESTDIR is whole, and runs from where it is."""
+
+    def setUp(self):
+        self.directory = tempfile.mkdtemp(prefix="um", dir="/tmp")
+        self.addCleanup(shutil.rmtree, self.directory, ignore_errors=True)
+        self.environment = {"PATH": os.environ["PATH"], "HOME": self.directory, "DESTDIR": f"{self.directory}/dest",
+                            "UMLD_RUN_DIR": f"{self.directory}/run", "UMLD_STATE_DIR": f"{self.directory}/state"}
+
+    def ctl(self, *words, status=0):
+        done = subprocess.run([self.umlctl, *words], env=self.environment, stdin=subprocess.DEVNULL, check=False,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=harness.LIMIT)
+        self.assertEqual(done.returncode, status, f"{words} {done.stdout} {done.stderr}")
+        return done.stdout
+
+    def test_an_installation_below_destdir_runs_from_there(self):
+        subprocess.run(["meson", "install", "-C", harness.BUILD, "--no-rebuild", "--quiet"], env=self.environment, check=True,
+                       stdout=subprocess.DEVNULL, timeout=harness.LIMIT)
+        self.umlctl, = glob.glob(f"{self.directory}/dest/**/bin/umlctl", recursive=True)
+        libexec = os.path.join(os.path.dirname(os.path.dirname(self.umlctl)), "libexec/umld")
+        try:
+            programs = json.loads(self.ctl("--json", "doctor"))["checks"][0]
+            self.assertEqual((programs["result"], programs["text"]), ("ok", f"all in {libexec}"))
+            self.ctl("kernel", "add", harness.FAKE, "--name", "fake")
+            self.ctl("create", "web", "kernel=fake")
+            self.ctl("start", "web")
+            monitor = json.loads(self.ctl("--json", "show", "web"))["guest"]["runtime"]["monitorPid"]
+            self.assertEqual(os.readlink(f"/proc/{monitor}/exe"), f"{libexec}/umlmon")
+            self.ctl("remove", "--force", "web")
+        finally:
+            self.ctl("shutdown")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """Definitions: what is asked for, changed, refused; nothing half-done."""
 import os
+import subprocess
+import sys
 import tempfile
 
 import harness
@@ -7,10 +9,10 @@ from harness import Case
 
 
 class Creating(Case):
-    def refused(self, name, *devices, **fields):
+    def refused(self, code, *devices, **fields):
         """The guest is refused with this error, and not made."""
         definition = {"name": "web", "devices": list(devices), **fields}
-        error = self.fails(name, "Guest.Create", definition=definition, cwd=self.daemon.directory)
+        error = self.fails(code, "Guest.Create", definition=definition, cwd=self.daemon.directory)
         self.assertEqual(self.call("Guest.List")["guests"], [])
         return error
 
@@ -22,7 +24,7 @@ class Creating(Case):
         self.create("web", *words)
         devices = self.call("Guest.Get", name="web")["guest"]["definition"]["devices"]
         self.assertEqual(devices, words)
-        self.assertEqual([v["value"] for v in self.call("Guest.Config", name="web")["values"]], words)
+        self.assertEqual([v["value"] for v in self.call("Guest.Config", name="web")["values"]], [*words, "kernel=fake"])
         self.assertEqual(len(self.call("Guest.Config", name="web", device="ubd0")["values"]), 1)
         self.assertIn("umlctl config", self.fails("NotFound", "Guest.Config", name="web", device="ubd7").hint)
 
@@ -44,6 +46,12 @@ class Creating(Case):
     def test_a_directory_is_no_disk(self):
         self.refused("InvalidValue", f"ubd0={self.daemon.state}")
 
+    def test_an_image_that_is_none(self):
+        text, empty = self.file("text.img", b"this is no file system\n" * 400), self.file("empty.img", b"")
+        self.assertIn("text.img is no file system image", self.refused("InvalidValue", f"ubd0={text}").message)
+        self.assertIn("mkfs.ext4", self.refused("InvalidValue", f"ubd0={empty}").hint)
+        self.create("data", f"ubd1={text}")  # what a guest does not boot from may be anything
+
     def test_the_same_device_twice(self):
         self.refused("InvalidValue", "mem=32M", "con1=null", "con1=null")
 
@@ -58,6 +66,31 @@ class Creating(Case):
                 with self.assertRaises(harness.Error) as caught:
                     self.call("Guest.Create", definition=definition)
                 self.assertIn(caught.exception.name, ("InvalidParameter", "InvalidValue"))
+
+    def test_a_bad_name_is_told_once(self):
+        for devices in ([], ["udb0=x"]):
+            error = self.refused("InvalidValue", *devices, name="bad name")
+            texts = [error.message, *error.more]
+            self.assertEqual(len([text for text in texts if "no name for a guest" in text]), 1, texts)
+            self.assertEqual(len(texts), 1 + len(devices), texts)
+
+    def test_a_kernel_that_cannot_be_one(self):
+        script = self.file("script", b"#!/bin/sh\necho 6.1\n", 0o755)
+        cases = {"/bin/ls": "but no user-mode Linux kernel", script: "no ELF program", "/etc/passwd": "cannot be executed"}
+        for path, text in cases.items():
+            error = self.fails("Denied" if path == "/etc/passwd" else "InvalidValue", "Guest.Create",
+                               definition={"name": "web", "kernel": path})
+            self.assertIn(text, error.message)
+            self.assertIn(os.path.basename(path), error.message + error.object)
+        for kernel in ("nonesuch", "/nonesuch"):
+            self.assertIn("nonesuch", self.refused("NotFound", kernel=kernel).object)
+        self.assertEqual([k["name"] for k in self.call("Kernel.List")["kernels"]], ["fake"])
+
+    def test_a_kernel_that_is_only_tried_later_is_accepted(self):
+        with open(harness.FAKE, "rb") as file:
+            path = self.file("later", file.read(), 0o755)
+        self.create("web", kernel=path)
+        self.assertEqual([k["name"] for k in self.call("Kernel.List")["kernels"]], ["fake"])
 
     def test_a_taken_name(self):
         self.create("web")
@@ -111,6 +144,11 @@ class Creating(Case):
 
 
 class Starting(Case):
+    @staticmethod
+    def fake():
+        with open(harness.FAKE, "rb") as file:
+            return file.read()
+
     def test_a_file_that_vanished_is_told_at_the_start(self):
         path = self.file("root.img", harness.EXT4)
         self.create("web", f"ubd0={path}")
@@ -121,18 +159,62 @@ class Starting(Case):
         self.file("root.img", harness.EXT4)
         self.assertEqual(self.call("Guest.Start", name="web")["state"], "running")
 
-    def test_a_kernel_that_is_none(self):
-        for path in ("/bin/ls", self.file("script", b"#!/bin/sh\necho 6.1\n", 0o755), "/etc/passwd"):
-            with self.subTest(path=path):
-                name = os.path.basename(path)
-                self.create(name, kernel=path)
+    def test_a_kernel_that_became_none_is_told_at_the_start(self):
+        with open("/bin/ls", "rb") as file:
+            program = file.read()
+        for name, content in (("program", program), ("script", b"#!/bin/sh\necho 6.1\n"), ("text", b"text\n")):
+            with self.subTest(name=name):
+                self.create(name, kernel=self.file(name, self.fake(), 0o755))
+                self.file(name, content, 0o755)
                 self.fails("BadConfig", "Guest.Start", name=name)
                 self.assertEqual([k["name"] for k in self.call("Kernel.List")["kernels"]], ["fake"])
+                self.call("Guest.Update", name=name, set=["mem=48M"])  # of another matter
 
-    def test_a_kernel_nobody_registered(self):
-        self.create("web", kernel="nonesuch")
+    def test_a_kernel_that_is_not_registered_any_more(self):
+        self.call("Kernel.Add", path=self.file("other", self.fake(), 0o755), name="other")
+        self.create("web", kernel="other")
+        self.call("Kernel.Remove", name="other")
         error = self.fails("BadConfig", "Guest.Start", name="web")
-        self.assertIn("nonesuch", error.message)
+        self.assertIn("other", error.message)
+
+
+class Locked(Case):
+    """As a kernel does that somebody started by hand: a POSIX lock on the whole file."""
+
+    def hold(self, path, kind):
+        code = f"import fcntl; f = open({path!r}, 'r+b'); fcntl.lockf(f, fcntl.LOCK_NB | fcntl.{kind}); print(); input()"
+        holder = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.addCleanup(self.let_go, holder)
+        self.assertEqual(holder.stdout.readline(), b"\n")
+        return holder
+
+    @staticmethod
+    def let_go(holder):
+        with holder:
+            holder.kill()
+
+    def test_a_disk_that_another_program_has_locked(self):
+        disk, other = self.file("root.img", harness.EXT4), self.file("other.img", harness.EXT4)
+        holder = self.hold(disk, "LOCK_EX")
+        self.create("web", f"ubd0={disk}")
+        for dry_run in (True, False):
+            error = self.fails("Conflict", "Guest.Start", name="web", dryRun=dry_run)
+            self.assertIn(f"disk {disk} is locked by process {holder.pid} (", error.message)
+        self.assertEqual(self.runtime("web")["state"], "failed")
+        self.boot("shares", f"ubd0c={disk}")
+        self.create("reads", f"ubd0={other}", f"ubd1r={disk}")
+        self.fails("Conflict", "Guest.Start", name="reads")
+        self.let_go(holder)
+        self.call("Guest.Stop", name="shares")
+        self.assertEqual(self.call("Guest.Start", name="web")["state"], "running")
+
+    def test_readers_lock_out_writers_only(self):
+        disk = self.file("root.img", harness.EXT4)
+        self.hold(disk, "LOCK_SH")
+        self.boot("reads", f"ubd0r={disk}")
+        self.call("Guest.Stop", name="reads")
+        self.create("writes", f"ubd0={disk}")
+        self.fails("Conflict", "Guest.Start", name="writes")
 
 
 class Changing(Case):
@@ -145,6 +227,36 @@ class Changing(Case):
         self.assertEqual(sorted(definition["devices"]), ["con2=null", "mem=128M"])
         self.assertEqual(definition["restart"], "always")
         self.assertFalse(self.call("Guest.Update", name="web", set=["mem=128M"])["changed"])
+
+    def test_keys_go_back_to_their_defaults(self):
+        plain = self.create("plain", kernel=None)["definition"]
+        words = ["kernel=fake", "restart=always", "hang=kill", "ready=console:login:", "autostart=on", "trusted=on",
+                 "sandbox=off", "pinned=off", "depends=db", "label:tier=front", "label:tier=back", "label:empty=",
+                 "protect:stop=because", "limit:pids=100"]
+        names = list(dict.fromkeys(word.split("=")[0] for word in words))
+        same = lambda web: {**web, "name": "plain"} == plain
+        for back in ({"unset": names}, {"set": [n + "=" for n in names if ":" not in n], "unset": [n for n in names if ":" in n]}):
+            self.create("web", kernel=None)
+            web = self.call("Guest.Update", name="web", set=words)["guest"]["definition"]
+            self.assertEqual((web["labels"], web["readyPattern"]), ({"tier": "back", "empty": ""}, "login:"))
+            told = [v["value"] for v in self.call("Guest.Config", name="web")["values"]]
+            self.assertEqual(sorted(told), sorted(word for word in words if word != "label:tier=front"))
+            self.assertEqual(self.call("Guest.Config", name="web", device="hang")["values"][0]["value"], "hang=kill")
+            web = self.call("Guest.Update", name="web", **back)["guest"]["definition"]
+            self.assertTrue(same(web), web)
+            self.assertEqual(self.call("Guest.Config", name="web")["values"], [])
+            self.assertEqual(self.call("Guest.Config", name="web", device="hang")["values"][0]["value"], "hang=event")
+            self.call("Guest.Remove", name="web")
+        for wrong in ("label:none", "protect:stop", "limit:io", "owner", "colour"):
+            self.assertIn(wrong, self.fails("NotFound", "Guest.Update", name="plain", unset=[wrong]).message)
+        for wrong in ("label:=x", "owner="):
+            self.fails("InvalidValue", "Guest.Update", name="plain", set=[wrong])
+
+    def test_a_kernel_that_cannot_be_one_is_refused_here_too(self):
+        before = self.create("web", "mem=64M")
+        self.fails("InvalidValue", "Guest.Update", name="web", set=["kernel=/bin/ls"])
+        self.fails("NotFound", "Guest.Update", name="web", set=["kernel=nonesuch"])
+        self.assertEqual(self.call("Guest.Get", name="web")["guest"], before)
 
     def test_a_wrong_change_changes_nothing(self):
         before = self.create("web", "mem=64M")

@@ -225,8 +225,11 @@ class Settings(Case):
         self.assertFalse(self.call("Server.Set", name="pinning", value="on")["changed"])
 
     def test_the_log_level_at_run_time(self):
-        self.assertTrue(self.call("Server.SetLogLevel", level="debug")["changed"])
-        self.assertEqual(self.call("Server.Status")["logLevel"], "debug")
+        for number, level in enumerate(("info", "error", "debug")):
+            self.assertEqual(self.call("Server.SetLogLevel", level=level)["changed"], level != "info")
+            self.assertEqual(self.call("Server.Status")["logLevel"], level)
+            self.create(f"g{number}", kernel=None)
+            self.assertEqual(f"guest g{number}: defined" in self.daemon.log_text(), level != "error")
 
 
 if __name__ == "__main__":

@@ -158,6 +158,16 @@ class Ends(Case):
         run = self.wait("web", "exit")
         self.assertEqual((run["state"], run["exitSignal"]), ("failed", signal.SIGKILL))
 
+    def test_an_exit_is_an_event_before_the_life_is_over(self):
+        self.boot("left", fake="exit=3:0", wait="none")
+        self.boot("killed")
+        os.kill(self.runtime("killed")["pid"], signal.SIGKILL)
+        for name, how in (("left", {"status": "3"}), ("killed", {"signal": "9"})):
+            self.wait(name, "failed")
+            exited, ended = self.events(guest=name, types=["guest.exited", "guest.ended"])
+            self.assertEqual((exited["type"], exited["data"]), ("guest.exited", {"boot": "1", **how}))
+            self.assertEqual((ended["type"], ended["data"]["boot"]), ("guest.ended", "1"))
+
     def test_start_tells_at_once_that_the_guest_died(self):
         self.create("web", fake="noready,exit=3:0")
         error = self.fails("Crashed", "Guest.Start", name="web", timeoutMs=harness.LIMIT * 10000)

@@ -43,6 +43,11 @@ def stopped(case, name):
     return {"name": name}
 
 
+def attached(case, name):
+    case.create(name, "con3=none")
+    return {"name": name, "device": "con3"}
+
+
 def running(case, name):
     case.boot(name)
     return {"name": name}
@@ -55,7 +60,7 @@ def paused(case, name):
 
 
 def failed(case, name):
-    case.create(name, kernel=case.file("gone"))
+    case.create(name, kernel=kernel_file(case, "gone")["path"])
     os.unlink(os.path.join(case.daemon.directory, "gone"))
     with case.assertRaises(harness.Error):
         case.call("Guest.Start", name=name)
@@ -64,6 +69,10 @@ def failed(case, name):
 
 def with_(prepare, **more):
     return lambda case, name: {**prepare(case, name), **more}
+
+
+def by_hand(case, name):
+    return {"name": name, "socket": case.by_hand(name)[1]}
 
 
 def image(case, name):
@@ -121,7 +130,9 @@ SAMPLES = {
     "Console.Send": Sample(with_(running, data="hello\n"), {"data": "other\n"}, SAME, typed),
     "Guest.Create": Sample(lambda case, name: {"definition": {"name": name, "kernel": "fake"}},
                            {"definition": {"name": "another", "kernel": "fake"}}, "Exists"),
+    "Guest.Adopt": Sample(by_hand, {"name": "another"}),
     "Guest.Update": Sample(with_(stopped, set=["mem=65M"]), {"set": ["mem=66M"]}),
+    "Guest.Detach": Sample(attached, {"device": "ubd9"}, "NotFound"),
     "Guest.Remove": Sample(stopped, {"force": True}),
     "Guest.Start": Sample(stopped, {"wait": "kernel"}),
     "Guest.Stop": Sample(running, {"force": True}),
@@ -327,7 +338,7 @@ class Repeats(Case):
         self.assertEqual(self.runtime("web")["bootNumber"], 1)
 
     def test_a_dry_start_refuses_what_the_start_would(self):
-        self.create("web", kernel=self.file("gone"))
+        self.create("web", kernel=kernel_file(self, "gone")["path"])
         os.unlink(os.path.join(self.daemon.directory, "gone"))
         dry = self.fails("BadConfig", "Guest.Start", name="web", dryRun=True)
         real = self.fails("BadConfig", "Guest.Start", name="web")

@@ -45,6 +45,8 @@ class Reader:
                     raise AssertionError(f"event {seq.group(1)} holds the data of {number.group(1)}")
             elif lost:
                 self.lost.append((int(lost.group(1)), int(lost.group(2))))
+            elif b'"error"' in reply:
+                raise AssertionError(reply.decode())
         return bool(data)
 
     def until_seq(self, seq):
@@ -164,6 +166,7 @@ class Stream(Case):
         reader = self.reader(since=0)
         while not reader.seqs and reader.read():
             pass
+        reader.close()  # asked again and again: a user has so many places and no more
         return reader.seqs[0]
 
     def test_umlctl_goes_on_after_a_restart_and_says_so(self):

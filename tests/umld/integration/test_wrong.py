@@ -2,6 +2,7 @@
 import json
 import os
 import socket
+import sqlite3
 import stat
 import threading
 import unittest
@@ -171,11 +172,21 @@ class Kernels(Case):
         self.assertEqual(len(self.call("Kernel.List")["kernels"]), 1)
 
     def test_a_kernel_that_fails_the_probe_is_kept_with_the_reason_and_refused(self):
-        path = self.file("fake_guest-5.0.0", b"", 0o755)
         with open(harness.FAKE, "rb") as file:
-            self.file("fake_guest-5.0.0", file.read(), 0o755)
+            path = self.file("probebad-5.0.0", file.read(), 0o755)
         kernel = self.call("Kernel.Add", path=path, name="old")["kernel"]
-        self.assertEqual(kernel["version"][:5], "5.0.0")
+        self.assertEqual((kernel["version"], kernel["xstate"], kernel["usable"]), ("5.0.0", "broken", False))
+        self.assertIn("2000 wrong after page faults", kernel["problem"])
+        self.assertIn(kernel["problem"], [k.get("problem") for k in self.call("Kernel.List")["kernels"]])
+        for word in ("old", path):  # known by now, so it is not even defined with it
+            error = self.fails("KernelUnsafe", "Guest.Create", definition={"name": "web", "kernel": word})
+            self.assertIn("2000 wrong", error.message)
+            self.assertIn("dynamically linked", error.hint)
+        with open(harness.FAKE, "rb") as file:
+            other = self.file("probebad-5.0.1", file.read(), 0o755)
+        self.create("web", kernel=other)  # found out at the start
+        self.assertIn("2000 wrong", self.fails("KernelUnsafe", "Guest.Start", name="web").message)
+        self.assertEqual((self.runtime("web")["state"], self.runtime("web")["bootNumber"]), ("failed", 0))
 
     def test_adding_twice_changes_nothing(self):
         reply = self.call("Kernel.Add", path=harness.FAKE, name="fake")
@@ -200,6 +211,21 @@ class Kernels(Case):
         self.daemon.start()
         self.boot("web")
         self.assertEqual(self.events(since=since, types=["kernel.verdict"]), [])
+
+    def test_another_host_is_another_probe(self):
+        """The result holds for this file on this CPU under this host's kernel."""
+        self.daemon.terminate()
+        database = sqlite3.connect(f"{self.daemon.state}/umld.db")
+        host, = database.execute("SELECT DISTINCT host FROM kernel_probe").fetchone()
+        database.execute("UPDATE kernel_probe SET host = ?", ("another CPU; 1.2.3",))
+        database.commit()
+        database.close()
+        self.assertIn(os.uname().release, host)
+        self.daemon.start()
+        since = self.call("Server.Status")["lastEvent"]
+        for name in ("one", "two"):
+            self.boot(name)
+        self.assertEqual(len(self.events(since=since, types=["kernel.verdict"])), 1)
 
     def test_a_daemon_that_ends_during_a_probe_leaves_no_guest(self):
         with open(harness.FAKE, "rb") as file:

@@ -4,7 +4,7 @@ import os
 import time
 
 import world
-from world import Case, alive, until
+from world import Case, Gone, alive, until
 
 
 class Ends(Case):
@@ -90,6 +90,26 @@ class Ends(Case):
                 told = [e["type"] for e in self.w.events(guest=name)].count("guest.failed")
                 self.assertEqual(told, 1)
                 self.assertFalse(os.path.exists(f"{self.w.state}/guests/{name}/exit"))
+
+    def test_what_is_stored_is_news_before_anything_is_done_about_it(self):
+        self.w.boot("web")
+        type_line = self.w.typist("web")
+        with self.w.connect() as reader:
+            reader.send("Server.Subscribe", {"since": 0, "follow": True, "guest": "web", "types": ["guest.state"]},
+                        more=True)
+            self.w.arm("stored:releasing")
+            type_line(b"exit 3")
+            states = []
+            try:
+                while True:
+                    states.append(reader.receive()["parameters"]["event"]["data"]["to"])
+            except Gone:
+                pass
+        self.w.died()
+        self.assertEqual(states[-1], "releasing")
+        self.w.start()
+        self.assertEqual([e["data"]["to"] for e in self.w.events(guest="web", types=["guest.state"])][:len(states)],
+                         states)
 
     def test_a_reboot_in_place_is_noticed(self):
         before = self.w.boot("web")

@@ -45,6 +45,7 @@ class Refused(Exception):
     """An error reply."""
 
     def __init__(self, reply):
+        self.reply = reply
         self.name = reply["error"].rpartition(".")[2]
         super().__init__(json.dumps(reply))
 

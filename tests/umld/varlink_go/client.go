@@ -1,6 +1,7 @@
 // An independent Varlink client (github.com/varlink/go, Debian's golang-github-varlink-go-dev)
 // against umld's server: what it parses and what it gets must satisfy somebody else's reading of
-// the protocol. Usage: client SOCKET
+// the protocol. Usage: client SOCKET (of the stub server), or client SOCKET umld: of a real umld
+// which has a stopped guest "web" whose kernel is the fake guest.
 package main
 
 import (
@@ -123,17 +124,84 @@ func upgrade(ctx context.Context, c *varlink.Connection) {
 	check(err == nil && string(text) == "hello\n", "raw read: %v %q", err, text)
 }
 
+// The life of a guest: started, heard, typed at, stopped, and every event of it told in order.
+func life(ctx context.Context, c *varlink.Connection) {
+	var verb struct {
+		Changed bool
+		State   string
+	}
+	var got struct {
+		Guest struct {
+			Runtime struct {
+				State string
+				Pid   int
+			}
+		}
+	}
+
+	err := c.Call(ctx, "io.umld.Guest.Start", args{"name": "web", "timeoutMs": 60000}, &verb)
+	check(err == nil && verb.Changed && verb.State == "running", "Start: %v %v", err, verb)
+	err = c.Call(ctx, "io.umld.Guest.Get", args{"name": "web"}, &got)
+	check(err == nil && got.Guest.Runtime.Pid > 1, "Get: %v %v", err, got)
+	console := connect(ctx)
+	receive, err := console.Upgrade(ctx, "io.umld.Console.Attach", args{"name": "web"})
+	check(err == nil, "Attach: %v", err)
+	var attached struct{ Device string }
+	_, stream, err := receive(ctx, &attached)
+	check(err == nil && attached.Device == "con0", "Attach: %v %q", err, attached.Device)
+	_, err = stream.Write(ctx, []byte("hello\n"))
+	check(err == nil, "raw write: %v", err)
+	for text := ""; !strings.HasSuffix(text, "fake: hello\n"); {
+		line, err := stream.ReadBytes(ctx, '\n')
+		check(err == nil, "raw read: %v %q", err, text)
+		text += string(line)
+	}
+	console.Close()
+	err = c.Call(ctx, "io.umld.Guest.Stop", args{"name": "web"}, &verb)
+	check(err == nil && verb.Changed && verb.State == "stopped", "Stop: %v %v", err, verb)
+	err = c.Call(ctx, "io.umld.Guest.Start", args{"name": "nobody"}, nil)
+	check(err != nil && err.Error() == "io.umld.Server.NotFound", "Start of nobody: %v", err)
+}
+
+func events(ctx context.Context, c *varlink.Connection) {
+	receive, err := c.Send(ctx, "io.umld.Server.Subscribe", args{"since": 0}, varlink.More)
+	check(err == nil, "Subscribe: %v", err)
+	types := ""
+	for seq := 1; ; seq++ {
+		var reply struct {
+			Event struct {
+				Seq  int
+				Type string
+			}
+		}
+		flags, err := receive(ctx, &reply)
+		check(err == nil, "Subscribe: %v", err)
+		if flags&varlink.Continues == 0 {
+			break
+		}
+		check(reply.Event.Seq == seq, "event %d comes as number %d", reply.Event.Seq, seq)
+		types += reply.Event.Type + " "
+	}
+	check(strings.Contains(types, "guest.ready") && strings.Contains(types, "guest.ended"), "events: %s", types)
+}
+
 func main() {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Second)
 	defer cancel()
-	check(len(os.Args) == 2, "usage: client SOCKET")
+	check(len(os.Args) == 2 || len(os.Args) == 3 && os.Args[2] == "umld", "usage: client SOCKET [umld]")
 	c := connect(ctx)
 	introspect(ctx, c)
-	calls(ctx, c)
-	errors(ctx, c)
-	more(ctx, c)
-	pipeline(ctx, c)
-	upgrade(ctx, c)
+	if len(os.Args) == 3 {
+		errors(ctx, c)
+		life(ctx, c)
+		events(ctx, c)
+	} else {
+		calls(ctx, c)
+		errors(ctx, c)
+		more(ctx, c)
+		pipeline(ctx, c)
+		upgrade(ctx, c)
+	}
 	c.Close()
 	fmt.Println("varlink_go: all agreed")
 }

@@ -91,6 +91,115 @@ START_TEST(a_watch_may_be_freed_in_its_own_callback)
 }
 END_TEST
 
+/* ---- many timers ---- */
+
+enum { TIMERS = 500, STEP_NS = 20000 };
+
+static struct timer_turn {
+    struct um_timer *timer;
+    int64_t rank;
+} turns[TIMERS];
+static int64_t last_rank;
+static int fired;
+
+static void in_turn(void *arg)
+{
+    struct timer_turn *turn = arg, *other = &turns[(turn - turns) * 7 % TIMERS];
+
+    ck_assert_int_ge(turn->rank, last_rank);
+    last_rank = turn->rank;
+    fired++;
+    if (turn->rank % 3 == 0) {
+        um_timer_free(turn->timer);
+        turn->timer = NULL;
+    }
+    /* One that is due perhaps in this very round, and one that has had its turn. */
+    if (other->timer && other->rank % 5 == 0) {
+        fired += um_timer_armed(other->timer);
+        um_timer_disarm(other->timer);
+        ck_assert(!um_timer_armed(other->timer));
+    }
+    if (fired == TIMERS)
+        um_loop_stop(loop);
+}
+
+START_TEST(timers_fire_in_the_order_in_which_they_are_due)
+{
+    loop = um_loop_new();
+    for (int i = 0; i < TIMERS; i++) {
+        turns[i].timer = um_timer_new(loop, in_turn, &turns[i]);
+        turns[i].rank = i * 337 % TIMERS;
+        um_timer_arm(turns[i].timer, INT64_C(3600000000000));
+    }
+    /* Armed again in another order, now for their turns: far enough apart to be told apart. */
+    for (int i = TIMERS - 1; i >= 0; i--)
+        um_timer_arm(turns[i].timer, 0);
+    for (int rank = 0; rank < TIMERS; rank++)
+        for (int i = 0; i < TIMERS; i++)
+            if (turns[i].rank == rank)
+                um_timer_arm(turns[i].timer, rank * STEP_NS);
+    um_loop_run(loop);
+    ck_assert_int_eq(fired, TIMERS);
+    for (int i = 0; i < TIMERS; i++)
+        um_timer_free(turns[i].timer);
+    um_loop_free(loop);
+}
+END_TEST
+
+static struct um_timer *again, *other;
+static int left_to_do;
+
+static void arm_again(um_unused void *arg)
+{
+    note("t");
+    if (--left_to_do > 0)
+        um_timer_arm(again, 0);
+    else
+        um_loop_stop(loop);
+}
+
+START_TEST(a_timer_armed_with_no_delay_in_its_callback_waits_for_the_hooks)
+{
+    loop = um_loop_new();
+    left_to_do = 3;
+    ck_assert(um_loop_add_after(loop, after_b, NULL));
+    again = um_timer_new(loop, arm_again, NULL);
+    um_timer_arm(again, 0);
+    um_loop_run(loop);
+    ck_assert_str_eq(trace, "BtBtBtB");
+    um_timer_free(again);
+    um_loop_free(loop);
+}
+END_TEST
+
+static char first_name[] = "1", second_name[] = "2";
+
+static void stop_and_note(void *arg)
+{
+    note(arg);
+    um_loop_stop(loop);
+}
+
+START_TEST(a_timer_that_was_armed_earlier_again_does_not_wait_for_its_former_time)
+{
+    loop = um_loop_new();
+    again = um_timer_new(loop, stop_and_note, first_name);
+    other = um_timer_new(loop, stop_and_note, second_name);
+    um_timer_arm(again, INT64_C(3600000000000));
+    ck_assert_int_gt(um_timer_left_ns(again), INT64_C(3500000000000));
+    um_timer_arm(other, INT64_C(1000000));
+    um_loop_run(loop);
+    ck_assert_int_eq(um_timer_left_ns(other), 0);
+    um_timer_arm(again, INT64_C(1000000));
+    um_loop_run(loop);
+    ck_assert_str_eq(trace, "21");
+    um_timer_free(again);
+    um_timer_free(other);
+    um_timer_free(NULL);
+    um_loop_free(loop);
+}
+END_TEST
+
 static void on_signal(int signo, um_unused void *arg)
 {
     note(signo == SIGUSR1 ? "u" : "?");
@@ -181,6 +290,9 @@ static const struct suite_test tests[] = {
     {&hooks_run_in_order_after_callbacks_until_none_has_more, 0},
     {&hooks_are_limited_not_overrun, 0},
     {&a_watch_may_be_freed_in_its_own_callback, 0},
+    {&timers_fire_in_the_order_in_which_they_are_due, 0},
+    {&a_timer_armed_with_no_delay_in_its_callback_waits_for_the_hooks, 0},
+    {&a_timer_that_was_armed_earlier_again_does_not_wait_for_its_former_time, 0},
     {&signals_are_callbacks, 0},
     {&times_are_written_in_utc, 0},
     {&times_are_read_back_as_they_were_written_and_nothing_else_is, 0},

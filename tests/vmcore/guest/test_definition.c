@@ -382,6 +382,30 @@ START_TEST(cow_files_must_fit_their_backing_file)
 }
 END_TEST
 
+/* What a file was is kept by its path, whatever its guest has written there since. */
+START_TEST(origins_are_kept_by_file_and_noted_once)
+{
+    struct guest_definition known = empty(), d = empty();
+
+    make_file("other", 2 << 20, "\x53\xef", 2, 1080);
+    add(&known, "ubd1=other");
+    ck_assert(guest_definition_note_origins(&known));
+    make_cow("other", "root.img", 0, 0);
+    add(&d, "ubd3r=other");
+    add(&d, "ubd4=root.img");
+    ck_assert(guest_definition_keep_origins(&d, &known));
+    ck_assert_ptr_null(guest_definition_find(&d, "ubd4")->ubd.origin);
+    ck_assert(guest_definition_note_origins(&d));
+    ck_assert_str_eq(guest_definition_find(&d, "ubd3")->ubd.origin, "raw");
+    ck_assert_str_eq(guest_definition_find(&d, "ubd4")->ubd.origin, "raw");
+    add(&d, "ubd3=other"); /* without anything known the header counts */
+    ck_assert(guest_definition_note_origins(&d));
+    ck_assert_str_eq(guest_definition_find(&d, "ubd3")->ubd.origin, path_of("root.img"));
+    guest_definition_done(&known);
+    guest_definition_done(&d);
+}
+END_TEST
+
 START_TEST(permissions_are_checked)
 {
     if (geteuid() == 0) {
@@ -415,6 +439,7 @@ int main(void)
     tcase_add_test(f, images_must_be_images);
     tcase_add_test(f, a_root_given_otherwise_needs_no_file_system_on_the_first_disk);
     tcase_add_test(f, cow_files_must_fit_their_backing_file);
+    tcase_add_test(f, origins_are_kept_by_file_and_noted_once);
     tcase_add_test(f, permissions_are_checked);
     suite_add_tcase(s, t);
     suite_add_tcase(s, f);

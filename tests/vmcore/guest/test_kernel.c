@@ -5,11 +5,13 @@
 #include "vmcore/guest/kernel.h"
 
 #include <check.h>
+#include <elf.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const struct {
@@ -289,6 +291,54 @@ static char *run(const char *option)
     return text;
 }
 
+/* A static program of one loaded segment, with the text at an offset; loaded bytes of it are said.
+ */
+static enum um_code check_with(const char *text, size_t offset, size_t loaded)
+{
+    struct um_error err;
+    char path[64], data[64 << 10] = "";
+    Elf64_Ehdr head = {.e_type = ET_EXEC,
+                       .e_machine = EM_X86_64,
+                       .e_phoff = sizeof(head),
+                       .e_phentsize = sizeof(Elf64_Phdr),
+                       .e_phnum = 1};
+    Elf64_Phdr load = {.p_type = PT_LOAD, .p_filesz = loaded};
+    int fd = memfd_create("kernel", MFD_CLOEXEC);
+    enum um_code code;
+
+    memcpy(head.e_ident, ELFMAG, SELFMAG);
+    head.e_ident[EI_CLASS] = ELFCLASS64;
+    head.e_ident[EI_DATA] = ELFDATA2LSB;
+    memcpy(data, &head, sizeof(head));
+    memcpy(data + sizeof(head), &load, sizeof(load));
+    memcpy(data + offset, text, strlen(text));
+    ck_assert_int_eq(write(fd, data, sizeof(data)), sizeof(data));
+    ck_assert_int_eq(fchmod(fd, 0700), 0);
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    code = kernel_elf_check(path, &err);
+    ck_assert(code == UM_OK || strstr(err.message, "no user-mode Linux kernel"));
+    close(fd);
+    return code;
+}
+
+START_TEST(a_program_without_the_configuration_of_a_kernel_is_none)
+{
+    const size_t all = 64 << 10;
+    struct um_error err;
+
+    for (size_t at = (16 << 10) - 13; at <= (16 << 10) + 1; at++) /* reading is done in pieces */
+        ck_assert_int_eq(check_with("CONFIG_UML=y", at, all), UM_OK);
+    ck_assert_int_eq(check_with("CONFIG_UML=y", all - 12, all), UM_OK);
+    ck_assert_int_eq(check_with("CONFIG_UML=y", all - 12, UINT64_MAX), UM_OK);
+    ck_assert_int_eq(check_with("CONFIG_UML=y", all - 12, all - 1), UM_E_INVALID);
+    ck_assert_int_eq(check_with("CONFIG_UML=n", 4096, all), UM_E_INVALID);
+    ck_assert_int_eq(kernel_elf_check("/bin/sh", &err), UM_E_INVALID);
+    ck_assert_int_eq(kernel_elf_check("/nonexistent", &err), UM_E_NOT_FOUND);
+    if (access("/usr/bin/linux.uml", X_OK) == 0)
+        ck_assert_int_eq(kernel_elf_check("/usr/bin/linux.uml", &err), UM_OK);
+}
+END_TEST
+
 START_TEST(the_installed_kernel_is_understood)
 {
     struct kernel_facts f = KERNEL_FACTS_INIT;
@@ -333,6 +383,7 @@ int main(void)
     tcase_add_test(t, what_is_no_program_is_refused);
     tcase_add_test(t, a_file_cut_anywhere_in_its_headers_is_refused);
     tcase_add_test(t, a_damaged_byte_in_the_headers_never_crashes_the_reader);
+    tcase_add_test(t, a_program_without_the_configuration_of_a_kernel_is_none);
     tcase_add_test(t, the_installed_kernel_is_understood);
     suite_add_tcase(s, t);
     srunner_run_all(r, CK_NORMAL);

@@ -38,6 +38,31 @@ START_TEST(a_clean_end_stays_down_unless_restart_is_always)
 }
 END_TEST
 
+START_TEST(an_end_that_nobody_can_tell_is_no_failure_unless_it_hung)
+{
+    struct policy_input in = input(RESTART_ON_FAILURE, 0);
+    char text[128];
+
+    in.end.kind = POLICY_END_UNTOLD;
+    ck_assert_int_eq(decide(&in).event, GUEST_R_DONE);
+    ck_assert_str_eq(policy_cause(&in.end, text, sizeof(text)),
+                     "ended; how is known to its parent only");
+    in.restart = RESTART_ALWAYS;
+    ck_assert_int_eq(decide(&in).event, GUEST_R_RETRY);
+    in.end.hung = HANG_KILL;
+    in.end.text = "no answer for 30 s";
+    ck_assert_int_eq(decide(&in).event, GUEST_R_FAIL);
+    ck_assert_str_eq(policy_cause(&in.end, text, sizeof(text)), "hung: no answer for 30 s");
+    in.end.hung = HANG_RESTART;
+    ck_assert_int_eq(decide(&in).event, GUEST_R_RETRY);
+    in = input(RESTART_ALWAYS, 0);
+    in.end.kind = POLICY_END_LEFT;
+    in.want_up = false;
+    ck_assert_int_eq(decide(&in).event, GUEST_R_DONE);
+    ck_assert_str_eq(policy_cause(&in.end, text, sizeof(text)), "let go; it runs on");
+}
+END_TEST
+
 START_TEST(a_failure_is_retried_or_shown)
 {
     static const int statuses[] = {EXITED(3), SIGNALED(6), SIGNALED(9)};
@@ -262,6 +287,7 @@ int main(void)
     int failed;
 
     tcase_add_test(t, a_clean_end_stays_down_unless_restart_is_always);
+    tcase_add_test(t, an_end_that_nobody_can_tell_is_no_failure_unless_it_hung);
     tcase_add_test(t, a_failure_is_retried_or_shown);
     tcase_add_test(t, a_panic_or_a_time_limit_is_a_failure_whatever_the_status);
     tcase_add_test(t, a_hung_guest_is_restarted_or_left_down_by_its_hang_policy_alone);

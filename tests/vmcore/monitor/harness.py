@@ -14,8 +14,9 @@ import time
 
 MAGIC, VERSION = 0x756D6D6F, 2
 STATE, NOTIFY, REPLY, CONSOLES = 1, 2, 3, 4
-KILL, PIN, ATTACH, RESIZE, SIGNAL, WRITE = 16, 17, 18, 19, 20, 21
-F_STARTED, F_UP, F_READY, F_PANIC, F_EXITED, F_KILLED, F_EXEC_FAILED = 1, 2, 4, 8, 16, 32, 64
+KILL, PIN, ATTACH, RESIZE, SIGNAL, WRITE, DISOWN = 16, 17, 18, 19, 20, 21, 22
+F_STARTED, F_UP, F_READY, F_PANIC, F_EXITED, F_KILLED, F_EXEC_FAILED, F_MAIN_GONE, F_NO_STATUS = (
+    1, 2, 4, 8, 16, 32, 64, 128, 256)
 READ_ONLY, STEAL = 1, 2
 KEPT = 256  # kind of a notification
 HEADER = struct.Struct("=IHHII")
@@ -176,7 +177,7 @@ class Client:
 
 
 class Monitor:
-    """One umlmon in a run directory of its own."""
+    """One umlmon in a run directory of its own. argv None: of a stranger, that extra tells of."""
 
     def __init__(self, argv, ready="kernel", consoles=(), boot=1, log_size=1 << 20, log_parts=8,
                  pattern=None, env=(), extra=(), run_dir=None, log_dir=None,
@@ -191,17 +192,16 @@ class Monitor:
         self.exit = exit_path or os.path.join(self.dir, "exit")
         self.socket = os.path.join(self.dir, "mon")
         self.notify = os.path.join(self.inner, "notify")
-        pairs = [("version", "1"), ("guest", "t1"), ("boot", boot), ("socket", self.socket),
-                 ("notify", self.notify), ("exit", self.exit),
-                 ("logdir", self.log_dir),
-                 ("logsize", log_size), ("logparts", log_parts), ("ready", ready),
-                 ("console", "con0 managed 0")]
+        pairs = [("version", "1"), ("guest", "t1"), ("boot", boot), ("socket", self.socket), ("exit", self.exit)]
+        if argv is not None:
+            pairs += [("notify", self.notify), ("logdir", self.log_dir), ("logsize", log_size),
+                      ("logparts", log_parts), ("ready", ready), ("console", "con0 managed 0")]
         pairs += [("console", c) for c in consoles]
         if pattern is not None:
             pairs.append(("pattern", pattern))
         if callable(argv):
             argv = argv(self)
-        pairs += [("arg", a) for a in argv]
+        pairs += [("arg", a) for a in argv or ()]
         pairs += [("env", "%s=%s" % e) for e in env] + list(extra)
         order = b"".join(("%s=%s" % p).encode() + b"\0" for p in pairs)
         self.process = start_umlmon(order.replace(b"%NOTIFY%", self.notify.encode()))

@@ -63,6 +63,51 @@ START_TEST(a_complete_order_is_read)
 }
 END_TEST
 
+/* NULL: left out. */
+static enum um_code parse_stranger(const char *stranger, const char *mconsole, const char *more_key,
+                                   struct mon_config *c, struct um_error *err)
+{
+    static const char *const both[] = {"version", "guest", "boot", "socket", "exit"};
+    struct um_buf b = UM_BUF_INIT;
+    size_t len;
+
+    for (size_t i = 0; i < UM_ARRAY_LEN(good); i++)
+        for (size_t j = 0; j < UM_ARRAY_LEN(both); j++)
+            if (strcmp(good[i].key, both[j]) == 0)
+                um_kv_add(&b, good[i].key, good[i].value);
+    if (stranger)
+        um_kv_add(&b, "stranger", stranger);
+    if (mconsole)
+        um_kv_add(&b, "mconsole", mconsole);
+    if (more_key)
+        um_kv_add(&b, more_key, "/bin/kernel");
+    len = b.len;
+    return mon_config_parse(um_buf_take(&b), len, c, err);
+}
+
+START_TEST(a_stranger_needs_its_process_and_socket_and_no_child)
+{
+    static const char *const bad[] = {"4711",   "4711 ",     "0 99", "-1 99",
+                                      "4711 0", "4711 99 1", "x y"};
+    struct um_error err;
+    struct mon_config c;
+
+    ck_assert_int_eq(parse_stranger("4711 99", "/u/mconsole", NULL, &c, NULL), UM_OK);
+    ck_assert_int_eq(c.stranger_pid, 4711);
+    ck_assert_int_eq(c.stranger_start, 99);
+    ck_assert_str_eq(c.mconsole, "/u/mconsole");
+    ck_assert_int_eq(c.ready, MON_READY_KERNEL);
+    mon_config_done(&c);
+    for (size_t i = 0; i < UM_ARRAY_LEN(bad); i++)
+        ck_assert_int_eq(parse_stranger(bad[i], "/u/mconsole", NULL, &c, &err), UM_E_INVALID);
+    ck_assert_int_eq(parse_stranger("4711 99", NULL, NULL, &c, &err), UM_E_INVALID);
+    ck_assert_int_eq(parse_stranger("4711 99", "mconsole", NULL, &c, &err), UM_E_INVALID);
+    ck_assert_int_eq(parse_stranger("4711 99", "/u/mconsole", "arg", &c, &err), UM_E_INVALID);
+    ck_assert(strstr(err.message, "does not go with"));
+    ck_assert_int_eq(parse(NULL, NULL, "mconsole", "/u/mconsole", &c, &err), UM_E_INVALID);
+}
+END_TEST
+
 START_TEST(who_the_guest_is_and_its_groups_are_read)
 {
     struct mon_config c;
@@ -208,7 +253,8 @@ START_TEST(an_order_is_read_from_a_descriptor_to_its_end)
 }
 END_TEST
 
-SUITE_MAIN("config", a_complete_order_is_read, who_the_guest_is_and_its_groups_are_read,
+SUITE_MAIN("config", a_complete_order_is_read, a_stranger_needs_its_process_and_socket_and_no_child,
+           who_the_guest_is_and_its_groups_are_read,
            a_guest_that_would_be_root_or_in_strange_groups_is_refused,
            every_missing_required_key_is_named, bad_values_are_refused_and_named,
            unknown_doubled_and_clashing_pairs_are_refused, a_pattern_must_compile,

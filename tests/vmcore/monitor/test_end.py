@@ -8,7 +8,7 @@ import tempfile
 import fixture
 import harness
 from fixture import both
-from harness import F_EXEC_FAILED, F_EXITED, F_KILLED, F_STARTED, KILL
+from harness import F_EXEC_FAILED, F_EXITED, F_KILLED, F_MAIN_GONE, F_STARTED, KILL
 
 
 class End(fixture.MonitorTest):
@@ -76,6 +76,16 @@ class End(fixture.MonitorTest):
         state = self.ended(m, c)
         self.assertEqual(state.wait_status, 3 << 8)
         self.assertFalse(state.flags & F_KILLED)
+
+    @both
+    def test_an_exit_is_told_before_the_proof_that_nothing_is_left(self, sandbox):
+        m = self.start("chain:4", "line", "exit:3", sandbox=sandbox)
+        c = m.connect()
+        self.assertFalse(c.flag(F_STARTED).flags & F_MAIN_GONE)
+        c.write("con0", b"\n")
+        state = c.flag(F_MAIN_GONE)
+        self.assertEqual((state.wait_status, state.flags & F_EXITED), (3 << 8, 0))
+        self.assertTrue(self.ended(m, c).flags & F_MAIN_GONE)
 
     @both
     def test_nothing_survives_a_sigkill_of_umlmon(self, sandbox):
