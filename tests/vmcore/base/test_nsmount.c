@@ -231,5 +231,5 @@ int main(void)
         puts("no user namespaces, or none with mounts, for this user");
         return SKIP;
     }
-    return suite_run("nsmount", tests, UM_ARRAY_LEN(tests));
+    return suite_run("nsmount", tests, UM_ARRAY_LEN(tests), NULL, NULL);
 }
