@@ -216,7 +216,9 @@ bool guest_live_wait(struct guest *g, struct api_call *call, const json_t *param
 {
     struct guest_live *l = g->live;
 
-    if (l->queued == LIVE_QUEUE_MAX)
+    if (!l->queue)
+        l->queue = calloc(LIVE_QUEUE_MAX, sizeof(*l->queue));
+    if (!l->queue || l->queued == LIVE_QUEUE_MAX)
         return false;
     l->queue[l->queued++] = (struct live_waiting){api_call_id(call), json_deep_copy(params), run};
     return true;

@@ -70,7 +70,7 @@ struct guest_live {
     struct guest_definition boot, now; /* only their devices matter */
     struct live_wish *wishes;          /* devices being changed */
     size_t wish_count;
-    struct live_mount mounts[LIVE_MOUNTS_MAX];
+    struct live_mount *mounts; /* NULL until there is one; then there is room for all */
     size_t mount_count;
     bool done;    /* the wishes are settled: forgotten after the commit */
     bool settle;  /* this daemon did not begin them: look what came of them */
@@ -80,7 +80,7 @@ struct guest_live {
         uint64_t call;
         json_t *params;
         api_handler_fn run;
-    } queue[LIVE_QUEUE_MAX];
+    } * queue; /* NULL until one waits; then there is room for all */
     size_t queued;
 };
 
@@ -112,6 +112,8 @@ void guest_live_unwish(struct guest_live *l) um_nonnull(1);
 /* g->live as noted; NULL if there is no note, or none that can be understood. */
 void guest_live_read(struct guest *g) um_nonnull(1);
 void guest_live_free(struct guest_live *l);
+/* Another one, its path copied. NULL: there are too many, or no memory. */
+struct live_mount *guest_live_add_mount(struct guest_live *l, const char *path) um_nonnull(1, 2);
 
 /* ---- guest_live_files.c ---- */
 /* Why the disk's files cannot be brought into the sandbox while it runs, or NULL. */

@@ -167,12 +167,9 @@ static struct live_mount *note(struct guest *g, const struct file *f)
     struct guest_live *l = g->live;
     struct live_mount *m = mount_of(l, f->path);
 
-    if (!m && l->mount_count < LIVE_MOUNTS_MAX) {
-        m = &l->mounts[l->mount_count];
-        *m = (struct live_mount){.path = strdup(f->path)};
-        l->mount_count += m->path != NULL;
-    }
-    if (!m || !m->path)
+    if (!m)
+        m = guest_live_add_mount(l, f->path);
+    if (!m)
         return NULL;
     m->read_only = f->read_only;
     m->there = false;

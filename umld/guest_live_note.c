@@ -177,14 +177,12 @@ static bool take_word(struct reading *r, const char *value)
 
 static bool take_mount(struct reading *r, const char *value)
 {
-    struct guest_live *l = r->live;
     const char *blank = strchr(value, ' ');
+    struct live_mount *m = blank ? guest_live_add_mount(r->live, blank + 1) : NULL;
 
-    if (l->mount_count == LIVE_MOUNTS_MAX || !blank)
-        return false;
-    l->mounts[l->mount_count] =
-        (struct live_mount){.path = strdup(blank + 1), .read_only = um_str_starts(value, "ro ")};
-    return l->mounts[l->mount_count++].path;
+    if (m)
+        m->read_only = um_str_starts(value, "ro ");
+    return m;
 }
 
 /* The device of the word before. */
@@ -246,12 +244,30 @@ void guest_live_read(struct guest *g)
     g->live = r.live;
 }
 
+struct live_mount *guest_live_add_mount(struct guest_live *l, const char *path)
+{
+    struct live_mount *m;
+
+    if (!l->mounts)
+        l->mounts = calloc(LIVE_MOUNTS_MAX, sizeof(*l->mounts));
+    if (!l->mounts || l->mount_count == LIVE_MOUNTS_MAX)
+        return NULL;
+    m = &l->mounts[l->mount_count];
+    *m = (struct live_mount){.path = strdup(path)};
+    if (!m->path)
+        return NULL;
+    l->mount_count++;
+    return m;
+}
+
 void guest_live_free(struct guest_live *l)
 {
     if (!l)
         return;
     for (size_t i = 0; i < l->mount_count; i++)
         free(l->mounts[i].path);
+    free(l->mounts);
+    free(l->queue);
     guest_live_unwish(l);
     guest_definition_done(&l->boot);
     guest_definition_done(&l->now);

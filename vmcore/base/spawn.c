@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sanitizer/asan_interface.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -152,12 +153,15 @@ static pid_t make_child(const struct um_spawn *spec, int report)
     _Alignas(16) char stack[CHILD_STACK];
     pid_t pid;
 
-    if (!spec->setup)
-        return clone(child_on_its_stack, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD,
-                     &args);
-    pid = fork();
-    if (pid == 0)
-        child_on_its_stack(&args);
+    if (spec->setup) {
+        pid = fork();
+        if (pid == 0)
+            child_on_its_stack(&args);
+        return pid;
+    }
+    pid = clone(child_on_its_stack, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD, &args);
+    /* Its functions have not returned, so that their frames still are marks in our shadow. */
+    ASAN_UNPOISON_MEMORY_REGION(stack, sizeof(stack));
     return pid;
 }
 

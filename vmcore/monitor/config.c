@@ -221,14 +221,15 @@ static enum um_code check_keys(const struct mon_config *c, const bool *seen, str
 
 static enum um_code check_whole(const struct mon_config *c, const bool *seen, struct um_error *err)
 {
+    const char *program = c->argv.n ? c->argv.v[0] : "";
     struct um_pattern *pattern;
     enum um_code code = check_keys(c, seen, err);
 
     if (code || c->stranger_pid)
         return code;
-    if (c->argv.v[0][0] != '/')
+    if (program[0] != '/')
         return um_fail(err, UM_E_INVALID, "launch order", ORDER_KEY_ARG,
-                       "the program \"%s\" is not an absolute path", c->argv.v[0]);
+                       "the program \"%s\" is not an absolute path", program);
     if (c->ready != MON_READY_CONSOLE)
         return UM_OK;
     if (!c->pattern)

@@ -58,8 +58,8 @@ class Shutdown(Case):
         self.boot("slow", fake="ignorecad,ignorehalt")
         begun = time.monotonic()
         with self.client() as client:
-            replies = list(client.stream("Server.Shutdown", {"guests": "stop", "budgetMs": 9000}))
-        self.assertLess(time.monotonic() - begun, 12)
+            replies = list(client.stream("Server.Shutdown", {"guests": "stop", "budgetMs": 15000}))
+        self.assertLess(time.monotonic() - begun, 30)
         self.assertEqual(sorted(replies[-1]["killed"]), ["slow", "stuck"])
         phases = [reply["phase"] for reply in replies]
         self.assertEqual(sorted(set(phases), key=phases.index), ["asking", "halting", "killing"])
@@ -139,8 +139,9 @@ class Shutdown(Case):
         self.assertIn("0 guests stopped", done.stdout)
         self.ended()
         self.daemon.start()
+        self.set(stop_seconds=1, sync_seconds=1, halt_seconds=1)
         self.boot("web", fake="silent")
-        done = self.daemon.umlctl("--socket", self.daemon.api, "shutdown", "--guests", "--budget", "3s")
+        done = self.daemon.umlctl("--socket", self.daemon.api, "shutdown", "--guests", "--budget", "60s")
         self.assertEqual(done.returncode, 0)
         self.assertIn("1 guests stopped, the next umld starts them again", done.stdout)
         self.assertIn('"web" had to be killed', done.stderr)
