@@ -31,9 +31,9 @@ void netd_link_end(struct netd_link *link, const char *reason);
 bool netd_link_input(struct netd_link *link, int count);
 
 void netd_message_read(struct netd_link *link);
-int netd_message_send(void *link, const struct netd_out *frames, int count);
+int netd_message_send(void *arg, const struct netd_out *frames, int count);
 void netd_stream_read(struct netd_link *link);
-int netd_stream_send(void *link, const struct netd_out *frames, int count);
+int netd_stream_send(void *arg, const struct netd_out *frames, int count);
 /* What is left of the last frame: 1 nothing any more, 0 something, -errno: the link has ended. */
 int netd_stream_send_rest(struct netd_link *link);
 

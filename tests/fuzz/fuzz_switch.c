@@ -87,7 +87,7 @@ static struct netd_switch *make(uint8_t how)
         struct netd_port_config port = netd_port_config_default;
 
         port.vlan_mode = (enum netd_vlan_mode)(i % 3);
-        port.vlan = port.vlan_mode == NETD_VLAN_TRANSPARENT ? 0 : (uint16_t)(1 + i / 3);
+        port.vlan = (uint16_t)(port.vlan_mode == NETD_VLAN_TRANSPARENT ? 0 : 1 + i / 3);
         port.vlan_set = set;
         port.isolation = how & 4 ? (uint32_t)i % 2 : 0;
         port.storm_rate = how & 8 ? 1000000 : 0;
