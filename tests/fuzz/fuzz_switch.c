@@ -168,7 +168,7 @@ static void run_hello(const uint8_t *data, size_t size)
     struct netd_hello hello;
 
     for (size_t len = 0; len <= size && len <= NETD_HELLO_MAX; len++) {
-        now = netd_hello_parse(data, len, &hello);
+        now = netd_hello_parse(data, len, false, &hello);
         must(before == NETD_HELLO_MORE || now == before);
         must(now != NETD_HELLO_READY || hello.address.sun_family == 1);
         before = now;
