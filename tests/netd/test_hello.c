@@ -110,6 +110,23 @@ START_TEST(what_is_no_request_is_refused)
 }
 END_TEST
 
+START_TEST(version_0_has_no_magic_and_is_ready_at_120_bytes_where_it_is_served)
+{
+    struct netd_hello hello;
+    struct sockaddr_un a = {.sun_family = AF_UNIX, .sun_path = "/run/client"};
+
+    memset(bytes, 0, sizeof(bytes));
+    memcpy(bytes + 10, &a, sizeof(a));
+    ck_assert_int_eq(netd_hello_parse(bytes, 119, true, &hello), NETD_HELLO_MORE);
+    ck_assert_int_eq(netd_hello_parse(bytes, 120, true, &hello), NETD_HELLO_READY);
+    ck_assert_int_eq(hello.version, 0);
+    ck_assert_str_eq(hello.address.sun_path, "/run/client");
+    ck_assert_int_eq(netd_hello_parse(bytes, 4, false, &hello), NETD_HELLO_REFUSED);
+    ck_assert_int_eq(netd_hello_parse(bytes, make(3, 0, "/x"), true, &hello), NETD_HELLO_READY);
+    ck_assert_int_eq(hello.version, 3);
+}
+END_TEST
+
 static const struct suite_test tests[] = {
     {&version_3_is_ready_at_122_bytes_and_with_padding_or_text, 0},
     {&version_1_is_ready_at_124_bytes, 0},
@@ -117,5 +134,6 @@ static const struct suite_test tests[] = {
     {&a_vde_client_may_ask_for_a_port, 0},
     {&versions_that_nobody_serves_are_known_at_their_eighth_byte, 0},
     {&what_is_no_request_is_refused, 0},
+    {&version_0_has_no_magic_and_is_ready_at_120_bytes_where_it_is_served, 0},
 };
 SUITE_MAIN("uml_switch request", tests)

@@ -7,116 +7,17 @@ import resource
 import select
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
 import unittest
 
-LIMIT = 60  # seconds that nothing here takes on any machine
+from switch_world import BROADCAST, LIMIT, Folder, closed, frame, request
+
 UMLNETD = sys.argv.pop(1)
-BROADCAST = b"\xff" * 6
 
 
-def address_bytes(name):
-    """struct sockaddr_un as the kernel's client sends it: all 110 bytes."""
-    return struct.pack("=H108s", socket.AF_UNIX, name)
-
-
-def request(version, name, type_word=0):
-    if version == 1:
-        return struct.pack("=II6x", 0xFEEDFACE, type_word) + address_bytes(name)
-    return struct.pack("=III", 0xFEEDFACE, version, type_word) + address_bytes(name)
-
-
-def frame(dst, src, text):
-    return (dst if isinstance(dst, bytes) else bytes([2, 0, 0, 0, 0, dst])) + bytes([2, 0, 0, 0, 0, src, 8, 0]) + text
-
-
-def closed(sock):
-    """Whether the other end hangs up."""
-    sock.settimeout(LIMIT)
-    with contextlib.suppress(ConnectionResetError):
-        return sock.recv(200) == b""
-    return True
-
-
-class Client:
-    """What a guest's `ethN=daemon` does."""
-
-    count = 0
-
-    def __init__(self, world, version=3, split=None):
-        Client.count += 1
-        name = b"\0" + struct.pack("=3xii", os.getpid(), Client.count) + b"\xa5" * 90
-        self.name = name.ljust(108, b"\0")
-        self.data = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.data.bind(self.name)
-        self.data.settimeout(LIMIT)
-        self.control = world.connect("ctl", socket.SOCK_STREAM)
-        whole = request(version, self.name) + (b"" if version == 1 else b"\0\0")
-        for piece in [whole] if split is None else [whole[:split], whole[split:]]:
-            self.control.sendall(piece)
-            if split is not None and piece != whole[split:]:
-                world.settle()
-        answer = b""
-        while len(answer) < 110:
-            answer += self.control.recv(110 - len(answer))
-        self.to = answer[2:]
-
-    def send(self, data):
-        self.data.sendto(data, self.to)
-
-    def receive(self):
-        return self.data.recv(70000)
-
-    def close(self):
-        self.data.close()
-        self.control.close()
-
-
-class VdeClient:
-    """What libvdeplug does: a data socket in the switch's folder, a request without padding but with a text."""
-
-    count = 0
-
-    def __init__(self, world):
-        VdeClient.count += 1
-        self.path = world.path(f"vde/.{os.getpid()}-{VdeClient.count}")
-        self.control = world.connect("vde/ctl", socket.SOCK_STREAM)
-        self.data = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.data.bind(self.path)
-        self.data.settimeout(LIMIT)
-        self.control.sendall(request(3, self.path.encode()) + b"somebody UNIX: x=1\0")
-        answer = b""
-        while len(answer) < 110:
-            answer += self.control.recv(110 - len(answer))
-        self.to = answer[2:].rstrip(b"\0").decode()
-        self.data.connect(self.to)
-
-    def send(self, data):
-        self.data.send(data)
-
-    def receive(self):
-        return self.data.recv(70000)
-
-    def close(self):
-        self.data.close()
-        self.control.close()
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self.path)
-
-
-class World(unittest.TestCase):
-    def setUp(self):
-        self.folder = tempfile.TemporaryDirectory(prefix="un", dir="/tmp")
-        self.addCleanup(self.folder.cleanup)
-        self.process = None
-        self.clients = []
-
-    def path(self, name):
-        return f"{self.folder.name}/{name}"
-
+class World(Folder):
     def start(self, *options, ready=True, **more):
         words = options or ("--listen", "uml:" + self.path("ctl"), "--listen", "seqpacket:" + self.path("seq"))
         self.log = tempfile.TemporaryFile("w+")
@@ -126,7 +27,6 @@ class World(unittest.TestCase):
         if ready:
             self.assertTrue(select.select([process.stdout], [], [], LIMIT)[0])
             self.assertEqual(process.stdout.readline(), "ready\n", self.logged())
-            self.process = process
         return process
 
     def logged(self):
@@ -138,36 +38,6 @@ class World(unittest.TestCase):
         if process.poll() is None:
             process.kill()
         process.communicate(timeout=LIMIT)
-
-    def connect(self, name, kind):
-        sock = socket.socket(socket.AF_UNIX, kind)
-        self.addCleanup(sock.close)
-        sock.connect(self.path(name))
-        sock.settimeout(LIMIT)
-        return sock
-
-    def settle(self):
-        """The switch has dealt with what was sent before: a later connection was answered."""
-        probe = self.connect("ctl", socket.SOCK_STREAM)
-        probe.sendall(b"no request")
-        self.assertTrue(closed(probe))
-
-    def client(self, **options):
-        client = Client(self, **options)
-        self.addCleanup(client.close)
-        return client
-
-    def vde_client(self):
-        client = VdeClient(self)
-        self.addCleanup(client.close)
-        return client
-
-    def pair(self, a, b):
-        """Both ways between two clients, sources learnt."""
-        a.send(frame(BROADCAST, 1, b"from a"))
-        self.assertEqual(b.receive(), frame(BROADCAST, 1, b"from a"))
-        b.send(frame(1, 2, b"from b"))
-        self.assertEqual(a.receive(), frame(1, 2, b"from b"))
 
 
 class Handshake(World):
