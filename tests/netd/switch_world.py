@@ -80,14 +80,14 @@ class VdeClient:
 
     count = 0
 
-    def __init__(self, world):
+    def __init__(self, world, port=0):
         VdeClient.count += 1
         self.path = world.path(f"vde/.{os.getpid()}-{VdeClient.count}")
         self.control = world.connect("vde/ctl", socket.SOCK_STREAM)
         self.data = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.data.bind(self.path)
         self.data.settimeout(LIMIT)
-        self.control.sendall(request(3, self.path.encode()) + b"somebody UNIX: x=1\0")
+        self.control.sendall(request(3, self.path.encode(), port << 8) + b"somebody UNIX: x=1\0")
         answer = b""
         while len(answer) < 110:
             answer += self.control.recv(110 - len(answer))
@@ -135,8 +135,8 @@ class Folder(unittest.TestCase):
         self.addCleanup(client.close)
         return client
 
-    def vde_client(self):
-        client = VdeClient(self)
+    def vde_client(self, **options):
+        client = VdeClient(self, **options)
         self.addCleanup(client.close)
         return client
 

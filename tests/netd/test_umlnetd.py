@@ -5,6 +5,7 @@ import contextlib
 import os
 import resource
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,6 +13,7 @@ import sys
 import tempfile
 import unittest
 
+import switch_world
 from switch_world import BROADCAST, LIMIT, Folder, closed, frame, request
 
 UMLNETD = sys.argv.pop(1)
@@ -151,6 +153,94 @@ class Vde(World):
         process = self.start("--listen", "vde:" + self.path("x" * 80), ready=False)
         self.assertEqual(process.wait(LIMIT), 1)
         self.assertIn("longer than the 91 bytes", self.logged())
+
+
+class VdePort(World):
+    """A client may ask for the number of its port; as at vde_switch, clients of one number are one port."""
+
+    def start_vde(self):
+        return self.start("--listen", "vde:" + self.path("vde"), "--listen", "uml:" + self.path("ctl"))
+
+    def test_clients_of_one_number_are_one_port(self):
+        self.start_vde()
+        a, b, other = self.vde_client(port=7), self.vde_client(port=7), self.vde_client()
+        self.assertTrue(os.path.basename(a.to).startswith("007."))
+        a.send(frame(BROADCAST, 1, b"from a"))
+        self.assertEqual(other.receive(), frame(BROADCAST, 1, b"from a"))
+        other.send(frame(1, 3, b"for a"))
+        self.assertEqual([c.receive() for c in (a, b)], [frame(1, 3, b"for a")] * 2)
+
+    def test_a_number_that_cannot_be_is_hung_up_on(self):
+        self.start_vde()
+        sock = self.connect("vde/ctl", socket.SOCK_STREAM)
+        name, data = switch_world.Client.bound_socket()
+        self.addCleanup(data.close)
+        sock.sendall(request(3, name, 5000 << 8))
+        self.assertTrue(closed(sock))
+
+
+class RealVde(World):
+    """vde_plug(1), which is libvdeplug, which is also QEMU's `-netdev vde`: frames with two bytes of length on stdio."""
+
+    def setUp(self):
+        super().setUp()
+        if not shutil.which("vde_plug"):
+            self.skipTest("vde_plug is not installed (apt install vdeplug)")
+        self.start("--listen", "vde:" + self.path("vde"), "--listen", "uml:" + self.path("ctl"))
+
+    def plug(self, suffix=""):
+        process = subprocess.Popen(["vde_plug", "vde://" + self.path("vde") + suffix], stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, bufsize=0)
+        self.addCleanup(self.end, process)
+        return process
+
+    def say(self, plug, data):
+        plug.stdin.write(len(data).to_bytes(2, "big") + data)
+
+    def hear(self, plug):
+        data = b""
+        while len(data) < 2 or len(data) < 2 + int.from_bytes(data[:2], "big"):
+            self.assertTrue(select.select([plug.stdout], [], [], LIMIT)[0])
+            more = os.read(plug.stdout.fileno(), 1)
+            self.assertTrue(more, "it has ended")
+            data += more
+        return data[2:]
+
+    def introduce(self, plug, src, witness):
+        """It is attached: its frame has come."""
+        self.say(plug, frame(BROADCAST, src, b"hello".ljust(46, b"\0")))
+        self.assertEqual(witness.receive(), frame(BROADCAST, src, b"hello".ljust(46, b"\0")))
+
+    def test_plugs_reach_each_other_and_guests(self):
+        guest = self.client()
+        a, b = self.plug(), self.plug()
+        self.introduce(a, 1, guest)
+        self.introduce(b, 2, guest)
+        self.say(b, frame(1, 2, b"b to a".ljust(46, b"\0")))
+        heard = self.hear(a)
+        if heard == frame(BROADCAST, 2, b"hello".ljust(46, b"\0")):  # b came later than a
+            heard = self.hear(a)
+        self.assertEqual(heard, frame(1, 2, b"b to a".ljust(46, b"\0")))
+        guest.send(frame(2, 3, b"guest to b".ljust(46, b"\0")))
+        heard = self.hear(b)
+        if heard == frame(BROADCAST, 1, b"hello".ljust(46, b"\0")):  # a was told before b came, or after
+            heard = self.hear(b)
+        self.assertEqual(heard, frame(2, 3, b"guest to b".ljust(46, b"\0")))
+
+    def test_a_plug_gets_the_port_it_asks_for(self):
+        guest = self.client()
+        a = self.plug("[42]")
+        self.introduce(a, 1, guest)
+        self.assertEqual([name[:4] for name in os.listdir(self.path("vde")) if name[0].isdigit()], ["042."])
+
+    def test_the_port_goes_with_the_plug(self):
+        guest = self.client()
+        a = self.plug()
+        self.introduce(a, 1, guest)
+        a.terminate()
+        a.wait(LIMIT)
+        self.settle()
+        self.assertEqual([name for name in os.listdir(self.path("vde")) if name[0].isdigit()], [])
 
 
 class Life(World):
