@@ -37,7 +37,8 @@ static void let_go(struct netd_port *p)
 
         p->held = sender->next_held;
         sender->held_by = NULL;
-        sender->ops->watch_input(sender->link, true);
+        if (!sender->stopped)
+            sender->ops->watch_input(sender->link, true);
     }
 }
 
@@ -81,7 +82,7 @@ static void hold(struct netd_port *sender, struct netd_port *p)
     sender->held_by = p;
     sender->next_held = p->held;
     p->held = sender;
-    sender->counters.held++;
+    sender->counters->held++;
     sender->ops->watch_input(sender->link, false);
 }
 
@@ -105,15 +106,17 @@ static void fill_out(struct netd_slot *slot, enum netd_form form, struct netd_ou
 
 static void count_sent(struct netd_port *p, const struct netd_out *out, int count)
 {
-    p->counters.out_frames += (uint64_t)count;
+    p->counters->out_frames += (uint64_t)count;
     for (int i = 0; i < count; i++)
-        p->counters.out_bytes += out[i].len;
+        p->counters->out_bytes += out[i].len;
 }
 
 /* NETD_PASS, or why one of that cost may not wait there. */
 static int may_wait(const struct netd_switch *sw, const struct netd_port *p, size_t cost)
 {
-    if (p->push == NETD_PUSH_DROPPING && p->queue.cost + cost > sw->config.queue_high)
+    bool gives_up = p->push == NETD_PUSH_DROPPING || sw->config.hold_ns == 0;
+
+    if (gives_up && p->queue.cost + cost > sw->config.queue_high)
         return NETD_DROP_SLOW;
     if (p->queue.cost + cost > sw->config.queue_max || sw->memory + cost > sw->config.memory_max)
         return NETD_DROP_QUEUE_FULL;
@@ -150,7 +153,7 @@ static int offer(struct netd_port *p, const struct netd_out *out, int count)
             count_sent(p, out + done, taken);
             return done + taken;
         }
-        p->counters.drops[NETD_DROP_SEND]++;
+        p->counters->drops[NETD_DROP_SEND]++;
         done++;
     }
     return done;
@@ -172,12 +175,12 @@ void netd_push_flush(struct netd_switch *sw, struct netd_port *to, struct netd_p
         int reason = enqueue(sw, to, to->out[i]);
 
         if (reason != NETD_PASS)
-            to->counters.drops[reason]++;
+            to->counters->drops[reason]++;
     }
     to->out_count = 0;
     if (idle && to->queue.count)
         to->ops->watch_room(to->link, true);
-    if (to->queue.cost >= sw->config.queue_high)
+    if (to->queue.cost >= sw->config.queue_high && sw->config.hold_ns)
         push_event(sw, to, FILLED);
     if (to->push == NETD_PUSH_HOLDING && to->queue.count)
         hold(from, to);

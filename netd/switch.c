@@ -19,19 +19,23 @@ const struct netd_switch_config netd_switch_config_default = {
     .pause_ns = INT64_C(2000000000),
 };
 
-struct netd_switch *netd_switch_new(const struct netd_switch_config *config)
+struct netd_switch *netd_switch_new_with(const struct netd_switch_config *config,
+                                         struct netd_mac_table *macs)
 {
-    struct netd_switch *sw = calloc(1, sizeof(*sw));
+    struct netd_switch *sw = macs ? calloc(1, sizeof(*sw)) : NULL;
 
-    if (!sw)
-        return NULL;
-    sw->config = *config;
-    sw->macs = netd_mac_table_new(&config->mac);
-    if (!sw->macs) {
-        free(sw);
+    if (!sw) {
+        netd_mac_table_free(macs);
         return NULL;
     }
+    sw->config = *config;
+    sw->macs = macs;
     return sw;
+}
+
+struct netd_switch *netd_switch_new(const struct netd_switch_config *config)
+{
+    return netd_switch_new_with(config, netd_mac_table_new(&config->mac));
 }
 
 void netd_switch_free(struct netd_switch *sw)
@@ -127,36 +131,64 @@ static uint32_t free_slot(const struct netd_switch *sw)
     return slot;
 }
 
-uint32_t netd_switch_add(struct netd_switch *sw, const struct netd_port_config *config,
-                         const struct netd_link_ops *ops, void *link)
+static bool has_room(const struct netd_switch *sw, const struct netd_port_config *config)
 {
-    struct netd_port *p;
-    uint32_t slot;
+    return sw->port_count < sw->config.ports_max && sw->port_count < NETD_PORT_SLOTS &&
+           config->number <= NETD_PORT_SLOTS;
+}
 
-    if (sw->port_count >= sw->config.ports_max || sw->port_count >= NETD_PORT_SLOTS ||
-        config->number > NETD_PORT_SLOTS)
-        return NETD_MAC_NOWHERE;
-    p = calloc(1, sizeof(*p));
+static bool put(struct netd_switch *sw, uint32_t id, const struct netd_port_config *config,
+                const struct netd_link_ops *ops, void *link)
+{
+    uint32_t slot = id % NETD_PORT_SLOTS;
+    struct netd_port *p = calloc(1, sizeof(*p));
+
     if (!p)
-        return NETD_MAC_NOWHERE;
+        return false;
     p->config = *config;
     if (!copy_vlans(p, config)) {
         free(p);
-        return NETD_MAC_NOWHERE;
+        return false;
     }
     p->ops = ops;
     p->link = link;
+    p->counters = &p->own_counters;
     p->storm = (struct netd_bucket){.rate = config->storm_rate, .burst = config->storm_rate};
-    slot = free_slot(sw);
-    p->id = slot < sw->slots_used ? sw->last_id[slot] + NETD_PORT_SLOTS : slot;
+    p->id = id;
     if (slot >= sw->slots_used)
         sw->slots_used = slot + 1;
-    sw->last_id[slot] = p->id;
+    sw->last_id[slot] = id;
     sw->ports[slot] = p;
     sw->port_count++;
     join_number(sw, p);
-    tell_of_port(sw, p, NETD_EVENT_PORT_UP);
-    return p->id;
+    tell_of_port(sw, p, NETD_SEEN_PORT_UP);
+    return true;
+}
+
+/* Slots that were passed over by netd_switch_add_as() count as never used. */
+static uint32_t new_id(const struct netd_switch *sw)
+{
+    uint32_t slot = free_slot(sw), last = sw->last_id[slot];
+
+    return slot < sw->slots_used && last % NETD_PORT_SLOTS == slot ? last + NETD_PORT_SLOTS : slot;
+}
+
+uint32_t netd_switch_add(struct netd_switch *sw, const struct netd_port_config *config,
+                         const struct netd_link_ops *ops, void *link)
+{
+    uint32_t id;
+
+    if (!has_room(sw, config))
+        return NETD_MAC_NOWHERE;
+    id = new_id(sw);
+    return put(sw, id, config, ops, link) ? id : NETD_MAC_NOWHERE;
+}
+
+bool netd_switch_add_as(struct netd_switch *sw, uint32_t id, const struct netd_port_config *config,
+                        const struct netd_link_ops *ops, void *link)
+{
+    return has_room(sw, config) && !sw->ports[id % NETD_PORT_SLOTS] &&
+           put(sw, id, config, ops, link);
 }
 
 void netd_switch_remove(struct netd_switch *sw, uint32_t id)
@@ -165,7 +197,7 @@ void netd_switch_remove(struct netd_switch *sw, uint32_t id)
 
     if (!p)
         return;
-    tell_of_port(sw, p, NETD_EVENT_PORT_DOWN);
+    tell_of_port(sw, p, NETD_SEEN_PORT_DOWN);
     netd_push_close(sw, p);
     leave_number(sw, p);
     netd_mac_forget_port(sw->macs, id);
@@ -195,8 +227,8 @@ bool netd_switch_input(struct netd_switch *sw, uint32_t id, const struct iovec *
     sw->now_ns = now_ns;
     for (int i = 0; i < count; i++) {
         sw->batch[i].bytes = frames[i];
-        from->counters.in_frames++;
-        from->counters.in_bytes += frames[i].iov_len;
+        from->counters->in_frames++;
+        from->counters->in_bytes += frames[i].iov_len;
         netd_forward(sw, from, i);
     }
     for (uint32_t i = 0; i < sw->dirty_count; i++)
@@ -220,7 +252,7 @@ void netd_switch_count_drop(struct netd_switch *sw, uint32_t id, enum netd_drop 
     struct netd_port *p = netd_switch_port(sw, id);
 
     if (p)
-        p->counters.drops[reason]++;
+        p->counters->drops[reason]++;
 }
 
 void netd_switch_tick(struct netd_switch *sw, int64_t now_ns)
@@ -258,7 +290,7 @@ const struct netd_counters *netd_switch_counters(const struct netd_switch *sw, u
 {
     const struct netd_port *p = netd_switch_port(sw, id);
 
-    return p ? &p->counters : NULL;
+    return p ? p->counters : NULL;
 }
 
 size_t netd_switch_waiting(const struct netd_switch *sw, uint32_t id)
