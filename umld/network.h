@@ -19,6 +19,7 @@
 #include "vmcore/guest/definition.h"
 
 struct guest;
+struct networks;
 
 /* Room for network_links_path(); the path fits a socket's address. */
 #define NETWORK_PATH_SIZE 112
@@ -41,6 +42,23 @@ void network_port_drop(struct guest *g, const char *device) um_nonnull(1, 2);
 
 /* Is its umlnetd configured and taking links? */
 bool network_ready(struct umld *umld, const char *name) um_nonnull(1, 2);
+
+/*
+ * Of the first network that a net device of g names and that does not run: its name and why; NULL:
+ * all run. *ret_lost: it has failed, and nobody is going to start it.
+ */
+const char *network_missing(const struct guest *g, char *why, size_t size, bool *ret_lost)
+    um_nonnull(1, 2, 4);
+/* UM_E_NOT_FOUND when a net device of def names no network there is, with those there are. */
+enum um_code network_check_devices(struct umld *umld, const struct guest_definition *def,
+                                   struct um_error *err) um_nonnull(1, 2) um_check;
+/* The ports of g become what its definition says. */
+void network_guest_defined(struct guest *g) um_nonnull(1);
+void network_guest_removed(struct guest *g) um_nonnull(1);
+
+/* The daemon's set. */
+struct networks *networks_new(struct umld *umld) um_nonnull(1) um_check;
+void networks_free(struct networks *networks); /* umlnetds go on */
 
 /* R/n/NAME/links, where umlmon offers links. Good for networks that do not exist, too. */
 const char *network_links_path(const struct umld *umld, const char *name,
