@@ -8,6 +8,7 @@
 #include "vmcore/base/fd.h"
 #include "vmcore/base/log.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -209,8 +210,8 @@ struct network *network_new(struct umld *umld, struct network_definition *def)
     return n;
 }
 
-enum um_code network_create(struct umld *umld, struct network_definition *def,
-                            struct network **ret, struct um_error *err)
+enum um_code network_create(struct umld *umld, struct network_definition *def, struct network **ret,
+                            struct um_error *err)
 {
     struct network *n = network_new(umld, def);
     char object[96];

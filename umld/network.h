@@ -7,10 +7,11 @@
  * connection to umlnetd), network_send.c (its configuration), network_adopt.c (after a restart of
  * umld), network_port.c (ports), network_guest.c (what guests' definitions want of networks).
  *
- * A *port* is one net device of a guest's definition. Its number is chosen when the definition first
- * names it and is kept for as long as guest and device are: counters and fixed addresses follow it.
- * Ports follow definitions by themselves (guest_create(), guest_redefine(), guest_remove() tell);
- * who changes a guest that runs calls network_port_set() only to know when umlnetd has it.
+ * A *port* is one net device of a guest's definition. Its number is chosen when the definition
+ * first names it and is kept for as long as guest and device are: counters and fixed addresses
+ * follow it. Ports follow definitions by themselves (guest_create(), guest_redefine(),
+ * guest_remove() tell); who changes a guest that runs calls network_port_set() only to know when
+ * umlnetd has it.
  */
 #ifndef UMLD_NETWORK_H
 #define UMLD_NETWORK_H
@@ -21,8 +22,8 @@
 struct guest;
 struct networks;
 
-/* Room for network_links_path(); the path fits a socket's address. */
-#define NETWORK_PATH_SIZE 112
+/* Room for network_links_path(); paths of networks there are fit a socket's address. */
+#define NETWORK_PATH_SIZE 256
 
 /* errnum 0: umlnetd has the port as it was told. Else what text says; ECONNRESET: umlnetd is gone
  * and its successor will be told anyway. Called exactly once, never from within the asking call. */

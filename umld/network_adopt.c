@@ -2,13 +2,13 @@
  * After a restart of umld: networks are read from the database; which umlnetd lives is in
  * R/n/NAME/pid, written before it ran. Rules:
  *
- *   it lives                           connected to; it gives back its listening sockets and is told
- *                                      its configuration
- *   it does not, or has another        started; the sockets are made anew, whoever wants to connect
- *   start time                         tries again
- *   a directory nobody knows           its umlnetd is killed, the directory removed
+ *   it lives                           connected to; it gives back its listening sockets and is
+ * told its configuration it does not, or has another        started; the sockets are made anew,
+ * whoever wants to connect start time                         tries again a directory nobody knows
+ * its umlnetd is killed, the directory removed
  */
 #include "umld/db.h"
+#include "umld/guest.h"
 #include "umld/network_private.h"
 #include "vmcore/base/clock.h"
 #include "vmcore/base/fd.h"
@@ -125,9 +125,15 @@ static void sweep(struct umld *umld)
         closedir(dir);
 }
 
+static void define_ports(struct guest *g, um_unused void *arg)
+{
+    network_guest_defined(g);
+}
+
 void networks_adopt(struct umld *umld)
 {
     sweep(umld);
+    guest_each(umld, define_ports, NULL);
     for (struct network *n = umld->networks->list; n; n = n->next) {
         pid_t pid;
         int fd = find_process(umld, n->def.name, &pid);

@@ -5,8 +5,49 @@
 #include "umld/network_private.h"
 #include "vmcore/base/log.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
+
+const char *network_of_device(const struct device *d)
+{
+    return d->kind == DEVICE_NET ? d->net->network : NULL;
+}
+
+static size_t copy_prefixes(const struct device_prefix *from, size_t count,
+                            struct netd_ctl_prefix to[NETD_CTL_SOURCES])
+{
+    for (size_t i = 0; i < count; i++) {
+        memcpy(to[i].address, from[i].address, sizeof(to[i].address));
+        to[i].bits = from[i].bits;
+    }
+    return count;
+}
+
+void network_policy(const struct device *d, struct netd_ctl_policy *ret)
+{
+    const struct device_net *net = d->net;
+
+    static_assert((int)DEVICE_NET_SOURCES <= (int)NETD_CTL_SOURCES, "all prefixes fit");
+    /* Modes have the same numbers: enum device_vlan, enum netd_vlan_mode. */
+    *ret = (struct netd_ctl_policy){
+        .vlan_mode = net->vlan_mode,
+        .vlan = (uint16_t)(net->vlan_mode == DEVICE_VLAN_TRUNK ? net->native : net->vlan),
+        .isolation = net->isolated,
+        .no_dhcp_server = net->guard_dhcp,
+        .no_router = net->guard_ra,
+        .in_rate = net->in_rate,
+        .in_burst = net->in_burst,
+        .out_rate = net->out_rate,
+        .out_burst = net->out_burst};
+    for (size_t i = 0; i < net->trunk_count; i++)
+        for (unsigned v = net->trunk[i].first; v <= net->trunk[i].last; v++)
+            ret->vlan_set[v / 8] |= (uint8_t)(1u << v % 8);
+    if (net->guard_mac)
+        memcpy(ret->mac, net->mac, sizeof(net->mac));
+    ret->ipv4_count = (uint32_t)copy_prefixes(net->ipv4, net->ipv4_count, ret->ipv4);
+    ret->ipv6_count = (uint32_t)copy_prefixes(net->ipv6, net->ipv6_count, ret->ipv6);
+}
 
 /* Ports of devices that the definition does not have any more. */
 static void drop_others(struct guest *g)

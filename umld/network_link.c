@@ -146,8 +146,7 @@ static void take_message(struct network *n, const char *data, size_t len, int fd
 
     if (len >= sizeof(h))
         memcpy(&h, data, sizeof(h));
-    if (h.magic != NETD_CTL_MAGIC || h.version != NETD_CTL_VERSION ||
-        h.length != len - sizeof(h)) {
+    if (h.magic != NETD_CTL_MAGIC || h.version != NETD_CTL_VERSION || h.length != len - sizeof(h)) {
         refuse(n, &h);
     } else if (h.type == NETD_CTL_STATE && h.length == sizeof(s)) {
         memcpy(&s, payload, sizeof(s));
@@ -259,8 +258,8 @@ enum um_code network_connect(struct network *n, struct um_error *err)
 
     network_disconnect(n);
     n->foreign = false;
-    code = um_unix_connect(network_path(n->umld, n->def.name, "ctl", path), SOCK_SEQPACKET,
-                           &n->fd, err);
+    code = um_unix_connect(network_path(n->umld, n->def.name, "ctl", path), SOCK_SEQPACKET, &n->fd,
+                           err);
     if (code)
         return code;
     n->watch = um_watch_new(n->umld->loop, n->fd, UM_READ, on_ready, n);

@@ -14,8 +14,8 @@ bool network_mac_parse(const char *text, uint8_t ret[6])
     char end;
 
     if (strlen(text) != NETWORK_MAC_SIZE - 1 ||
-        sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%c", &v[0], &v[1], &v[2], &v[3], &v[4], &v[5],
-               &end) != 6)
+        sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%c", &v[0], &v[1], &v[2], &v[3], &v[4], &v[5], &end) !=
+            6)
         return false;
     for (int i = 0; i < 6; i++)
         ret[i] = (uint8_t)v[i];
@@ -24,8 +24,8 @@ bool network_mac_parse(const char *text, uint8_t ret[6])
 
 const char *network_mac_text(const uint8_t mac[6], char buf[NETWORK_MAC_SIZE])
 {
-    snprintf(buf, NETWORK_MAC_SIZE, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
-             mac[3], mac[4], mac[5]);
+    snprintf(buf, NETWORK_MAC_SIZE, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3],
+             mac[4], mac[5]);
     return buf;
 }
 

@@ -74,8 +74,8 @@ static void answer_calls(struct network *n)
         if (n->removed) {
             api_reply(call, json_pack("{s:b}", "changed", 1));
         } else if (n->state == NETWORK_FAILED) {
-            um_fail(&err, UM_E_WRONG_STATE, network_object(n->def.name, object), NULL,
-                    "failed: %s", n->cause ? n->cause : "");
+            um_fail(&err, UM_E_WRONG_STATE, network_object(n->def.name, object), NULL, "failed: %s",
+                    n->cause ? n->cause : "");
             um_hint(&err, "see the daemon's log; then: umlctl net restart %s", n->def.name);
             api_reply_error(call, &err);
         } else {
@@ -145,12 +145,12 @@ static void act_fail(struct network *n, um_unused enum network_action a)
 }
 
 static void (*const actions[NETWORK_ACTION_COUNT])(struct network *n, enum network_action a) = {
-    [NETWORK_ACT_NONE] = act_none,       [NETWORK_ACT_SPAWN] = act_effect,
-    [NETWORK_ACT_RENEW] = act_renew,     [NETWORK_ACT_CONNECT] = act_effect,
+    [NETWORK_ACT_NONE] = act_none,        [NETWORK_ACT_SPAWN] = act_effect,
+    [NETWORK_ACT_RENEW] = act_renew,      [NETWORK_ACT_CONNECT] = act_effect,
     [NETWORK_ACT_CONFIGURE] = act_effect, [NETWORK_ACT_UP] = act_up,
-    [NETWORK_ACT_HANDOVER] = act_effect, [NETWORK_ACT_KILL] = act_effect,
-    [NETWORK_ACT_ARM] = act_arm,         [NETWORK_ACT_FAIL] = act_fail,
-    [NETWORK_ACT_END] = act_effect,      [NETWORK_ACT_FREE] = act_effect,
+    [NETWORK_ACT_HANDOVER] = act_effect,  [NETWORK_ACT_KILL] = act_effect,
+    [NETWORK_ACT_ARM] = act_arm,          [NETWORK_ACT_FAIL] = act_fail,
+    [NETWORK_ACT_END] = act_effect,       [NETWORK_ACT_FREE] = act_effect,
 };
 
 static void set_limit(struct network *n)
@@ -243,9 +243,12 @@ static const struct {
     enum network_action action;
     void (*run)(struct network *n);
 } effect_rows[] = {
-    {NETWORK_ACT_SPAWN, network_spawn},         {NETWORK_ACT_CONNECT, do_connect},
-    {NETWORK_ACT_CONFIGURE, network_configure}, {NETWORK_ACT_HANDOVER, do_handover},
-    {NETWORK_ACT_KILL, do_kill},                {NETWORK_ACT_END, do_end},
+    {NETWORK_ACT_SPAWN, network_spawn},
+    {NETWORK_ACT_CONNECT, do_connect},
+    {NETWORK_ACT_CONFIGURE, network_configure},
+    {NETWORK_ACT_HANDOVER, do_handover},
+    {NETWORK_ACT_KILL, do_kill},
+    {NETWORK_ACT_END, do_end},
     {NETWORK_ACT_FREE, do_free}, /* last: it is gone then */
 };
 

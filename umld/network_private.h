@@ -20,7 +20,7 @@ enum {
     NETWORK_MACS_MAX = 4096, /* fixed addresses */
     NETWORK_PORTS_MAX = 4096
 };
-#define NETWORK_WORN_NS (60 * INT64_C(1000000000))
+#define NETWORK_WORN_NS  (60 * INT64_C(1000000000))
 #define NETWORK_MAC_SIZE 18 /* `02:00:00:00:00:05` */
 
 struct network_definition {
@@ -57,7 +57,7 @@ struct network_call {
 /* What waits to be written, or for its reply. */
 struct network_message;
 
-/* Pages of a list that umlnetd is asked for; data is appended to, done gets it. */
+/* The answer to a request: r and what follows it; good during the call. */
 typedef void (*network_reply_fn)(struct network *n, const struct netd_ctl_reply *r,
                                  const char *data, size_t len, void *arg);
 
@@ -80,11 +80,11 @@ struct network {
     struct um_watch *pid_watch;
     int64_t deaths[NETWORK_WORN_DEATHS]; /* the latest ones, monotonic */
     unsigned death_count, in_a_row;
-    unsigned restarts;   /* that nobody asked for */
-    int64_t running_ns;  /* since when it takes links, monotonic */
-    int64_t started_ns;  /* umlnetd, wall clock */
-    bool kept;           /* addresses and counters of the one before */
-    bool found;          /* alive when umld started: it has the sockets */
+    unsigned restarts;  /* that nobody asked for */
+    int64_t running_ns; /* since when it takes links, monotonic */
+    int64_t started_ns; /* umlnetd, wall clock */
+    bool kept;          /* addresses and counters of the one before */
+    bool found;         /* alive when umld started: it has the sockets */
     char *cause;
 
     /* network_link.c */
@@ -125,9 +125,8 @@ const char *network_object(const char *name, char buf[96]) um_nonnull(1, 2);
 enum um_code network_unknown(struct umld *umld, const char *name, const char *object,
                              const char *field, struct um_error *err) um_nonnull(1, 2);
 /* def is taken over on success. */
-enum um_code network_create(struct umld *umld, struct network_definition *def,
-                            struct network **ret, struct um_error *err)
-    um_nonnull(1, 2, 3) um_check;
+enum um_code network_create(struct umld *umld, struct network_definition *def, struct network **ret,
+                            struct um_error *err) um_nonnull(1, 2, 3) um_check;
 enum um_code network_redefine(struct network *n, struct network_definition *def,
                               struct um_error *err) um_nonnull(1, 2) um_check;
 void network_remove(struct network *n) um_nonnull(1);
@@ -185,6 +184,14 @@ void network_disconnect(struct network *n) um_nonnull(1);
 bool network_ask(struct network *n, enum netd_ctl_type type, const void *payload, size_t len,
                  int fd, network_reply_fn done, void *arg) um_nonnull(1);
 
+/* ---- network_ask.c ---- */
+/* All records of a list (NETD_CTL_PORTS, NETD_CTL_MACS), or why there are none (errnum, text). */
+typedef void (*network_list_fn)(struct network *n, int errnum, const char *text,
+                                const struct um_buf *records, void *arg);
+/* False: it cannot be asked now. */
+bool network_list(struct network *n, enum netd_ctl_type type, network_list_fn done, void *arg)
+    um_nonnull(1, 3) um_check;
+
 /* ---- network_send.c ---- */
 /* Everything, anew: what umlnetd has besides ends. Links of what stays are not touched. */
 void network_configure(struct network *n) um_nonnull(1);
@@ -233,5 +240,19 @@ void network_guests_wake(struct umld *umld) um_nonnull(1);
 
 /* ---- api_network.c ---- */
 json_t *network_json(const struct network *n) um_nonnull(1);
+/* The network of a call's `name`, in the revision of `ifRevision`; NULL after the error reply. */
+struct network *network_of_call(struct umld *umld, struct api_call *call, const json_t *params)
+    um_nonnull(1, 2, 3);
+/* The address of a call's `mac`; false after the error reply. */
+bool network_mac_of_call(struct api_call *call, const struct network *n, const json_t *params,
+                         uint8_t ret[6]) um_nonnull(1, 2, 3) um_check;
+
+/* ---- api_network_ask.c ---- */
+enum { NETWORK_PORT_NAME_SIZE = 96 };
+/* As users know it: `web/net0`, `uml0.3`. Returns buf. */
+const char *network_port_name(struct umld *umld, const struct netd_ctl_port_info *info,
+                              char buf[NETWORK_PORT_NAME_SIZE]) um_nonnull(1, 2, 3);
+/* Of a counter of netd/drop.h; NULL: there is none. */
+const char *network_drop_name(size_t reason);
 
 #endif

@@ -19,8 +19,8 @@ static void needed(struct network *n, const struct netd_ctl_reply *r, um_unused 
 }
 
 /* A port that is refused (more than there may be) is told to who waits; the others work. */
-static void port_told(struct network *n, const struct netd_ctl_reply *r,
-                      um_unused const char *data, um_unused size_t len, void *arg)
+static void port_told(struct network *n, const struct netd_ctl_reply *r, um_unused const char *data,
+                      um_unused size_t len, void *arg)
 {
     if (r->errnum == ECONNRESET)
         return; /* the next umlnetd is told, too */
@@ -53,8 +53,7 @@ void network_tell_port(struct network *n, const struct network_port *p)
     snprintf(m.guest, sizeof(m.guest), "%s", p->guest);
     /* As the guest's kernel calls it, and umlmon offers it: net0 is vec0. */
     snprintf(m.device, sizeof(m.device), "vec%s", p->device + strlen("net"));
-    must(n, network_ask(n, NETD_CTL_PORT, &m, sizeof(m), -1, port_told,
-                        (void *)(intptr_t)p->id));
+    must(n, network_ask(n, NETD_CTL_PORT, &m, sizeof(m), -1, port_told, (void *)(intptr_t)p->id));
 }
 
 void network_tell_drop(struct network *n, int64_t port)

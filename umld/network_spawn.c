@@ -21,12 +21,11 @@
 static enum um_code open_sockets(struct network *n, struct um_error *err)
 {
     char path[NETWORK_PATH_SIZE];
-    enum um_code code =
-        um_mkdir_parents(network_path(n->umld, n->def.name, "", path), 0700, err);
+    enum um_code code = um_mkdir_parents(network_path(n->umld, n->def.name, "", path), 0700, err);
 
     if (!code && n->ctl_fd < 0)
-        code = um_unix_listen(network_path(n->umld, n->def.name, "ctl", path), SOCK_SEQPACKET,
-                              0600, &n->ctl_fd, err);
+        code = um_unix_listen(network_path(n->umld, n->def.name, "ctl", path), SOCK_SEQPACKET, 0600,
+                              &n->ctl_fd, err);
     if (!code && n->links_fd < 0)
         code = um_unix_listen(network_path(n->umld, n->def.name, "links", path), SOCK_SEQPACKET,
                               0600, &n->links_fd, err);
@@ -99,8 +98,8 @@ void network_spawn(struct network *n)
     network_set_cause(n, "%s", "");
     if (start(n, &err) == UM_OK)
         return;
-    network_set_cause(n, "%s: %s%s%s%s", err.object, err.message, err.hint[0] ? " (" : "",
-                      err.hint, err.hint[0] ? ")" : "");
+    network_set_cause(n, "%s: %s%s%s%s", err.object, err.message, err.hint[0] ? " (" : "", err.hint,
+                      err.hint[0] ? ")" : "");
     if (n->pid)
         network_signal(n, SIGKILL);
     else
