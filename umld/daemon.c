@@ -226,6 +226,10 @@ static enum um_code make_inner_directories(const struct umld *umld, struct um_er
         code = um_fail_errno(err, errno, path, "cannot set its mode");
     if (code)
         return code;
+    snprintf(path, sizeof(path), "%s/n", umld->paths.run_dir);
+    code = um_mkdir_parents(path, 0700, err);
+    if (code)
+        return code;
     snprintf(path, sizeof(path), "%s/guests", umld->paths.state_dir);
     return um_mkdir_parents(path, 0700, err);
 }
