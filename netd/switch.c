@@ -207,7 +207,7 @@ uint32_t netd_switch_add(struct netd_switch *sw, const struct netd_port_config *
     sw->ports[slot] = p;
     sw->port_count++;
     join_number(sw, p);
-    tell_of_port(sw, p, NETD_EVENT_PORT_UP);
+    tell_of_port(sw, p, NETD_SEEN_PORT_UP);
     return p->id;
 }
 
@@ -228,7 +228,7 @@ void netd_switch_remove(struct netd_switch *sw, uint32_t id)
 
     if (!p)
         return;
-    tell_of_port(sw, p, NETD_EVENT_PORT_DOWN);
+    tell_of_port(sw, p, NETD_SEEN_PORT_DOWN);
     netd_push_close(sw, p);
     leave_number(sw, p);
     forget_timed(sw, p);

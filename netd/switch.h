@@ -108,12 +108,12 @@ struct netd_switch_config {
 extern const struct netd_switch_config netd_switch_config_default;
 
 enum netd_event_kind {
-    NETD_EVENT_PORT_UP,   /* port is there now */
-    NETD_EVENT_PORT_DOWN, /* port is still there, but not for long */
-    NETD_EVENT_LEARNT,    /* mac is known now, at port */
-    NETD_EVENT_MOVED,     /* mac is known at port now, was at old_port */
-    NETD_EVENT_REFUSED,   /* mac was seen at port, but belongs to old_port */
-    NETD_EVENT_UNKNOWN    /* a frame from port for mac, which is not known: it goes everywhere */
+    NETD_SEEN_PORT_UP,   /* port is there now */
+    NETD_SEEN_PORT_DOWN, /* port is still there, but not for long */
+    NETD_SEEN_LEARNT,    /* mac is known now, at port */
+    NETD_SEEN_MOVED,     /* mac is known at port now, was at old_port */
+    NETD_SEEN_REFUSED,   /* mac was seen at port, but belongs to old_port */
+    NETD_SEEN_UNKNOWN    /* a frame from port for mac, which is not known: it goes everywhere */
 };
 
 /* Guests make them: whoever writes them down sets a limit. */
