@@ -110,7 +110,7 @@ static void flood(struct netd_switch *sw, const struct netd_port *from,
     for (uint32_t slot = 0; slot < sw->slots_used; slot++) {
         struct netd_port *to = sw->ports[slot];
 
-        if (to && to->link && to->number != from->number && !isolated(from, to))
+        if (to && (to->link || to->awaited) && to->number != from->number && !isolated(from, to))
             note(sw, to, p);
     }
 }

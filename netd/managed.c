@@ -21,6 +21,11 @@ static void on_signal(um_unused int signo, void *arg)
     netd_managed_end(arg);
 }
 
+static void on_links_back(void *arg)
+{
+    netd_ports_stop_waiting(arg);
+}
+
 static void on_end(void *arg)
 {
     struct netd_managed *m = arg;
@@ -118,11 +123,12 @@ static enum um_code start(struct program *p, struct um_error *err)
     if (code != UM_OK)
         return code;
     m->end = um_timer_new(m->loop, on_end, m);
+    m->links_back = um_timer_new(m->loop, on_links_back, m);
     p->signals[0] = um_signal_new(m->loop, SIGTERM, on_signal, m);
     p->signals[1] = um_signal_new(m->loop, SIGINT, on_signal, m);
     m->offers = netd_offers_new(m, NETD_LINKS_FD);
     m->control = m->offers ? netd_control_new(m, NETD_CTL_FD) : NULL;
-    if (!m->end || !p->signals[0] || !p->signals[1] || !m->control ||
+    if (!m->end || !m->links_back || !p->signals[0] || !p->signals[1] || !m->control ||
         !um_fd_set_nonblock(NETD_CTL_FD, true) || !um_fd_set_nonblock(NETD_LINKS_FD, true) ||
         !um_loop_add_after(m->loop, after, m))
         return um_fail(err, UM_E_NO_RESOURCES, "umlnetd", NULL, "no memory, or bad descriptors");
@@ -144,6 +150,7 @@ static void stop(struct program *p)
     um_signal_free(p->signals[0]);
     um_signal_free(p->signals[1]);
     um_timer_free(m->end);
+    um_timer_free(m->links_back);
     netd_switch_free(m->sw);
     netd_state_free(m->state);
     um_loop_free(m->loop);

@@ -48,6 +48,7 @@ struct netd_managed {
     bool going;
     bool ending; /* a HANDOVER is under way */
     struct um_timer *end;
+    struct um_timer *links_back;                      /* armed while links are waited for */
     struct netd_managed_port *ports[NETD_PORT_SLOTS]; /* in the place of the switch's slot */
     struct netd_managed_listener listeners[NETD_LISTENERS_MAX];
     struct netd_control *control;
@@ -66,6 +67,14 @@ void netd_managed_end(struct netd_managed *m) um_nonnull(1);
 
 /* Those of the program before this one, without link, until GO tells which of them remain. */
 void netd_ports_restore(struct netd_managed *m) um_nonnull(1);
+/* Whether it has a link, for the program after this one. */
+void netd_ports_set_up(struct netd_managed *m, const struct netd_managed_port *p, bool up)
+    um_nonnull(1, 2);
+/*
+ * Links of the program before this one come back one by one. What is for one that is not back yet
+ * waits, so that who came first loses nothing; not for ever.
+ */
+void netd_ports_stop_waiting(struct netd_managed *m) um_nonnull(1);
 int netd_ports_put(struct netd_managed *m, const struct netd_ctl_port *p, const char **why)
     um_nonnull(1, 2, 3) um_check;
 int netd_ports_drop(struct netd_managed *m, uint32_t id) um_nonnull(1) um_check;

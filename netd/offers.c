@@ -81,6 +81,7 @@ static void end(struct netd_offer *o, const char *why)
         netd_control_event(m->control, NETD_EVENT_PORT_DOWN, o->port->id, port_name(m, o->port),
                            why);
         netd_mac_forget_learnt(netd_switch_macs(m->sw), o->port->port);
+        netd_ports_set_up(m, o->port, false);
         o->port->offer = NULL;
         o->port = NULL;
     }
@@ -167,6 +168,7 @@ static void take_link(struct netd_offer *o, const struct netd_offer_link *l, int
     }
     o->port = p;
     p->offer = o;
+    netd_ports_set_up(m, p, true);
     netd_control_event(m->control, NETD_EVENT_PORT_UP, p->id, port_name(m, p), "");
     answer(o, 0, "");
 }

@@ -55,7 +55,9 @@ const char *netd_policy_check(const struct netd_ctl_policy *policy,
     c.vlan = policy->vlan;
     c.vlan_set = (uint8_t *)policy->vlan_set;
     c.isolation = policy->isolation;
-    c.storm_rate = policy->storm_rate ? policy->storm_rate : network->storm_rate;
+    c.storm_rate = policy->storm_rate;
+    c.in = (struct netd_rate){.bytes = policy->in_rate, .burst = policy->in_burst};
+    c.out = (struct netd_rate){.bytes = policy->out_rate, .burst = policy->out_burst};
     c.frame_max = network->frame_max + NETD_TAG_LEN;
     *ret = c;
     return NULL;
@@ -76,6 +78,7 @@ const char *netd_network_check(const struct netd_ctl_network *n, struct netd_swi
         c.ports_max = n->ports_max;
     c.mac.age_ns = n->mac_age_s ? (int64_t)n->mac_age_s * UM_SEC_NS : INT64_MAX;
     c.mac.guard_ns = (int64_t)n->mac_guard_s * UM_SEC_NS;
+    c.storm_rate = n->storm_rate;
     c.hold_ns = (int64_t)n->hold_ms * UM_MS_NS;
     *ret = c;
     return NULL;

@@ -6,6 +6,8 @@
 #include "netd/managed.h"
 #include "netd/policy.h"
 
+#include "vmcore/base/clock.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -97,6 +99,25 @@ static void restore(struct netd_managed *m, struct netd_record *r)
     p->port = r->port;
     *place_of(m, p->port) = p;
     netd_switch_count_at(m->sw, p->port, &r->counters);
+    if (r->up)
+        netd_switch_await(m->sw, p->port);
+}
+
+void netd_ports_set_up(struct netd_managed *m, const struct netd_managed_port *p, bool up)
+{
+    netd_state_record(m->state, p->port)->up = up;
+}
+
+void netd_ports_stop_waiting(struct netd_managed *m)
+{
+    for (int i = 0; i < NETD_PORT_SLOTS; i++) {
+        struct netd_managed_port *p = m->ports[i];
+
+        if (!p || p->offer || !netd_state_record(m->state, p->port)->up)
+            continue;
+        netd_ports_set_up(m, p, false);
+        netd_switch_attach(m->sw, p->port, &netd_link_none, NULL);
+    }
 }
 
 void netd_ports_restore(struct netd_managed *m)
@@ -153,7 +174,7 @@ int netd_ports_put(struct netd_managed *m, const struct netd_ctl_port *said, con
     *why = "no port is free, or no memory";
     if (!p)
         p = add(m, said->id, &config);
-    else if (!netd_switch_configure(m->sw, p->port, &config))
+    else if (!netd_switch_configure(m->sw, p->port, &config, um_clock_mono_ns()))
         return ENOMEM;
     if (!p)
         return ENOSPC;
@@ -189,7 +210,7 @@ int netd_ports_refresh(struct netd_managed *m, const char **why)
         if (*why)
             return EINVAL;
         *why = "no memory";
-        if (!netd_switch_configure(m->sw, p->port, &config))
+        if (!netd_switch_configure(m->sw, p->port, &config, um_clock_mono_ns()))
             return ENOMEM;
     }
     return 0;

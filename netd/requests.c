@@ -3,7 +3,10 @@
  * Sizes are checked here once; the functions see whole requests.
  */
 #include "netd/managed.h"
+#include "netd/offer.h"
 #include "netd/policy.h"
+
+#include "vmcore/base/clock.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -106,6 +109,8 @@ static int do_go(struct netd_managed *m, struct netd_request *r, struct netd_ans
     netd_ports_sweep(m, false);
     netd_listen_sweep(m, false);
     netd_mac_forget_doubted(netd_switch_macs(m->sw));
+    if (!m->going)
+        um_timer_arm(m->links_back, NETD_OFFER_RETRY_MS * UM_MS_NS);
     m->going = true;
     netd_offers_watch(m->offers, true);
     return 0;

@@ -182,6 +182,7 @@ void netd_record_write(struct netd_record *r, uint32_t id, uint32_t port,
     begin(r);
     r->id = id;
     r->port = port;
+    r->up = 0;
     memset(&r->client, 0, sizeof(r->client));
     if (client)
         r->client = *client;

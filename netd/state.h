@@ -29,7 +29,7 @@ struct netd_record {
     uint32_t sequence; /* odd while it is written: not to be believed */
     uint32_t id;       /* umld's, 0: no port */
     uint32_t port;     /* the switch's */
-    uint32_t pad;
+    uint32_t up;       /* 0 or 1: has a link. One store */
     struct netd_old_client client;
     struct netd_counters counters; /* the switch counts here: each is one store */
 };

@@ -5,8 +5,6 @@
 #include "netd/switch_private.h"
 
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 
 static int send_nowhere(um_unused void *link, um_unused const struct netd_out *frames,
                         um_unused int count)
@@ -20,6 +18,31 @@ static void watch_nothing(um_unused void *link, um_unused bool on)
 
 const struct netd_link_ops netd_link_none = {send_nowhere, watch_nothing, watch_nothing};
 
+static int send_later(um_unused void *link, um_unused const struct netd_out *frames,
+                      um_unused int count)
+{
+    return 0;
+}
+
+static const struct netd_link_ops link_awaited = {send_later, watch_nothing, watch_nothing};
+
+void netd_switch_await(struct netd_switch *sw, uint32_t id)
+{
+    struct netd_port *p = netd_switch_port(sw, id);
+
+    if (!p || p->link)
+        return;
+    p->awaited = true;
+    p->ops = &link_awaited;
+}
+
+static void drop_waiting(struct netd_switch *sw, struct netd_port *p)
+{
+    p->counters->drops[NETD_DROP_SEND] += p->queue.count;
+    netd_push_close(sw, p);
+    p->push = NETD_PUSH_OPEN;
+}
+
 void netd_switch_attach(struct netd_switch *sw, uint32_t id, const struct netd_link_ops *ops,
                         void *link)
 {
@@ -27,44 +50,17 @@ void netd_switch_attach(struct netd_switch *sw, uint32_t id, const struct netd_l
 
     if (!p)
         return;
-    p->counters->drops[NETD_DROP_SEND] += p->queue.count;
-    netd_push_close(sw, p);
-    p->push = NETD_PUSH_OPEN;
+    if (!p->awaited || !link)
+        drop_waiting(sw, p);
+    p->awaited = false;
     p->ops = ops;
     p->link = link;
-}
-
-static bool same_vlans(const struct netd_port_config *a, const struct netd_port_config *b)
-{
-    return a->vlan_mode == b->vlan_mode && a->vlan == b->vlan &&
-           (a->vlan_mode != NETD_VLAN_TRUNK ||
-            memcmp(a->vlan_set, b->vlan_set, NETD_VLAN_SET_BYTES) == 0);
-}
-
-bool netd_switch_configure(struct netd_switch *sw, uint32_t id,
-                           const struct netd_port_config *config)
-{
-    struct netd_port *p = netd_switch_port(sw, id);
-    uint8_t *set = NULL;
-
-    if (!p)
-        return false;
-    if (config->vlan_mode == NETD_VLAN_TRUNK) {
-        set = malloc(NETD_VLAN_SET_BYTES);
-        if (!set)
-            return false;
-        memcpy(set, config->vlan_set, NETD_VLAN_SET_BYTES);
-    }
-    /* An address in a VLAN that the port is not in any more would be a place to lose frames. */
-    if (!same_vlans(&p->config, config))
-        netd_mac_forget_learnt(sw->macs, id);
-    if (p->config.storm_rate != config->storm_rate)
-        p->storm = (struct netd_bucket){.rate = config->storm_rate, .burst = config->storm_rate};
-    free(p->config.vlan_set);
-    p->config = *config;
-    p->config.vlan_set = set;
-    p->config.number = p->number;
-    return true;
+    /* So is a new one: being read, not being asked for room. */
+    p->reading = true;
+    p->room_watched = false;
+    netd_switch_update_reading(p);
+    if (p->queue.count)
+        netd_push_drain(sw, p);
 }
 
 void netd_switch_count_at(struct netd_switch *sw, uint32_t id, struct netd_counters *counters)
@@ -80,6 +76,7 @@ void netd_switch_set_limits(struct netd_switch *sw, const struct netd_switch_con
     sw->config.hub = config->hub;
     sw->config.ports_max = config->ports_max;
     sw->config.hold_ns = config->hold_ns;
+    netd_switch_set_storm_rate(sw, config->storm_rate);
     netd_mac_set_times(sw->macs, config->mac.age_ns, config->mac.guard_ns);
 }
 
@@ -90,7 +87,7 @@ void netd_switch_stop(struct netd_switch *sw)
 
         if (p) {
             p->stopped = true;
-            p->ops->watch_input(p->link, false);
+            netd_switch_update_reading(p);
         }
     }
 }

@@ -378,13 +378,15 @@ class Listeners(World):
         self.socks += [data, control]
         data.settimeout(LIMIT)
         control.settimeout(LIMIT)
-        data.bind(name)
+        data.bind(name.ljust(108, b"\0") if name[0] == 0 else name)
         control.connect(self.net.path(path))
         address = struct.pack("=H108s", socket.AF_UNIX, name)
         control.sendall(struct.pack("=III", 0xFEEDFACE, 3, 0) + address + b"\0\0")
         answer = b""
         while len(answer) < 110:
-            answer += control.recv(110 - len(answer))
+            piece = control.recv(110 - len(answer))
+            self.assertTrue(piece, "hung up on")
+            answer += piece
         to = answer[2:]
         data.connect(to if to[0] == 0 else to.rstrip(b"\0"))
         return data, control
@@ -472,6 +474,36 @@ class Restarts(World):
         self.configure()
         for name, held in (("web", self.web_held), ("db", self.db_held)):
             self.assertEqual(self.offer(name, held.fileno()).answer(), (0, ""))
+
+    def test_frames_for_a_link_that_is_not_back_yet_wait_for_it(self):
+        self.db.send(frame(1, 2))
+        self.web.recv(2000)
+        self.net.kill()
+        self.send(range(10))
+        self.control_ = self.start()
+        self.configure()
+        self.assertEqual(self.offer("web", self.web_held.fileno()).answer(), (0, ""))
+        while not self.control_.ports()[2].waiting:
+            pass
+        self.web.send(frame(np.BROADCAST, 1, b"%08d" % 10))
+        while self.control_.ports()[1].in_frames < 11:
+            pass
+        self.assertEqual(self.offer("db", self.db_held.fileno()).answer(), (0, ""))
+        self.assertEqual(self.received(11), list(range(11)))
+
+    def test_a_link_that_does_not_come_back_is_not_waited_for_for_ever(self):
+        self.db.send(frame(1, 2))
+        self.web.recv(2000)
+        self.net.kill()
+        self.send(range(10))
+        self.control_ = self.start()
+        self.configure()
+        self.assertEqual(self.offer("web", self.web_held.fileno()).answer(), (0, ""))
+        deadline = time.monotonic() + LIMIT
+        while self.control_.ports()[2].drops["send"] < 10 and time.monotonic() < deadline:
+            select.select([self.control_.sock], [], [], 0.05)
+        port = self.control_.ports()[2]
+        self.assertEqual((port.waiting, port.drops["send"]), (0, 10))
 
     def check(self, how):
         self.db.send(frame(1, 2, b"here I am"))
