@@ -2,6 +2,12 @@
 #include "netd/mac_table.h"
 #include "tests/vmcore/base/suite.h"
 
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 static const struct netd_mac_limits limits = {
     .entries = 100, .per_port = 60, .age_ns = 1000, .guard_ns = 10};
 static struct netd_mac_table *table;
@@ -113,6 +119,96 @@ START_TEST(all_entries_are_listed_once)
 }
 END_TEST
 
+static bool keep_odd(um_unused void *arg, const struct netd_mac_entry *e)
+{
+    return e->port % 2 == 1;
+}
+
+START_TEST(a_table_in_kept_memory_is_what_it_was_but_for_ports_that_are_gone)
+{
+    void *memory = calloc(1, netd_mac_table_size(limits.entries));
+    struct netd_mac_table *t = netd_mac_table_at(&limits, memory, keep_odd, NULL);
+
+    ck_assert_ptr_nonnull(t);
+    for (uint32_t i = 0; i < 60; i++)
+        ck_assert_int_eq(netd_mac_learn(t, 2 + i, 0, 1 + i % 2, i, NULL), NETD_MAC_NEW);
+    ck_assert(netd_mac_fix(t, 100, 7, 3));
+    ck_assert(netd_mac_forget(t, 4, 0));
+    netd_mac_table_free(t);
+    t = netd_mac_table_at(&limits, memory, keep_odd, NULL);
+    ck_assert_ptr_nonnull(t);
+    ck_assert_uint_eq(netd_mac_count(t), 30);
+    ck_assert_uint_eq(netd_mac_find(t, 2, 0), 1);
+    ck_assert_uint_eq(netd_mac_find(t, 3, 0), NETD_MAC_NOWHERE);
+    ck_assert_uint_eq(netd_mac_find(t, 4, 0), NETD_MAC_NOWHERE);
+    ck_assert_uint_eq(netd_mac_find(t, 100, 7), 3);
+    /* Ages go on; the room of what is gone is free. */
+    ck_assert_uint_eq(netd_mac_age(t, 1030), 15);
+    for (uint32_t i = 0; i < 60; i++)
+        ck_assert_int_eq(netd_mac_learn(t, 1000 + i, 0, 9, 1030, NULL), NETD_MAC_NEW);
+    netd_mac_table_free(t);
+    free(memory);
+}
+END_TEST
+
+/* Addresses say which port and VLAN they belong to: a mixture of two entries shows. */
+static uint32_t port_of(uint64_t mac)
+{
+    return (uint32_t)(mac * 7 % 1000) * 2 + 1;
+}
+
+_Noreturn static void learn_until_killed(void *memory, int told)
+{
+    struct netd_mac_table *t = netd_mac_table_at(&limits, memory, keep_odd, NULL);
+
+    for (uint64_t n = 1;; n++) {
+        uint64_t mac = n * 2 % 250 * 2 + 2;
+
+        if (n % 5 == 0)
+            netd_mac_forget(t, mac, (uint16_t)mac);
+        else
+            netd_mac_learn(t, mac, (uint16_t)mac, port_of(mac), (int64_t)n, NULL);
+        if (n == 1000 && write(told, "x", 1) != 1)
+            abort();
+    }
+}
+
+START_TEST(who_is_killed_at_any_moment_leaves_no_mixed_entries)
+{
+    size_t size = netd_mac_table_size(limits.entries);
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    ck_assert(memory != MAP_FAILED);
+    for (int round = 0; round < 20; round++) {
+        struct netd_mac_table *t;
+        struct netd_mac_entry e;
+        int told[2];
+        uint32_t at = 0, count = 0;
+        pid_t pid;
+        char c;
+
+        ck_assert_int_eq(pipe(told), 0);
+        pid = fork();
+        if (pid == 0)
+            learn_until_killed(memory, told[1]);
+        ck_assert_int_eq(read(told[0], &c, 1), 1);
+        ck_assert_int_eq(kill(pid, SIGKILL), 0);
+        ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+        close(told[0]);
+        close(told[1]);
+        t = netd_mac_table_at(&limits, memory, keep_odd, NULL);
+        ck_assert_ptr_nonnull(t);
+        for (; netd_mac_next(t, &at, &e); count++) {
+            ck_assert_uint_eq(e.vlan, (uint16_t)e.mac);
+            ck_assert_uint_eq(e.port, port_of(e.mac));
+        }
+        ck_assert_uint_gt(count, 0);
+        netd_mac_table_free(t);
+    }
+    munmap(memory, size);
+}
+END_TEST
+
 START_TEST(a_bucket_gives_its_burst_and_then_its_rate)
 {
     struct netd_bucket b = {.rate = 10, .burst = 5};
@@ -150,6 +246,8 @@ static const struct suite_test tests[] = {
     {&one_port_cannot_fill_the_table_and_all_together_cannot_overfill_it, 0},
     {&a_move_counts_at_the_new_port, 0},
     {&all_entries_are_listed_once, 0},
+    {&a_table_in_kept_memory_is_what_it_was_but_for_ports_that_are_gone, 0},
+    {&who_is_killed_at_any_moment_leaves_no_mixed_entries, 0},
     {&a_bucket_gives_its_burst_and_then_its_rate, 0},
     {&a_bucket_without_rate_gives_anything, 0},
 };
