@@ -24,7 +24,7 @@ ROOMS = {
     # order.h is the contract that launch_order.c writes: names of keys, nothing else.
     "vmcore/guest": ["vmcore/base", "vmcore/disk", "vmcore/monitor/order.h"],
     "vmcore/preload": [],
-    "vmcore/monitor": ["vmcore/base", "mconsole/wire.h", "mconsole/signals.h"],
+    "vmcore/monitor": ["vmcore/base", "mconsole/wire.h", "mconsole/signals.h", "netd/offer.h"],
     "netd": ["vmcore/base", "schemas"],
     # Programs that UML kernels start themselves: as little as can be.
     "netd/compat": ["vmcore/base", "mconsole/wire.h"],
@@ -36,6 +36,9 @@ ROOMS = {
         "vmcore/guest",
         "vmcore/monitor/order.h",
         "vmcore/monitor/proto.h",
+        "netd/proto.h",
+        # Names of counters: a table of words, no functions are called.
+        "netd/drop.h",
         "mconsole",
         "schemas",
     ],
