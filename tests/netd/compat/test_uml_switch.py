@@ -377,6 +377,14 @@ class Life(Switch):
                       ["-longest", "59"]):
             self.assertIn("it must be", self.refused(*words))
 
+    def test_its_page_has_the_options_that_it_has(self):
+        page = os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../../docs/man/uml_switch.1")
+        with open(page, encoding="ascii") as file:
+            documented = re.findall(r"(?m)^\.TP\n(?:\.B |\\fB)(-[a-z0-]+)", file.read().replace("\\-", "-"))
+        options = re.findall(r"(?m)^  (-[a-z0-]+)", self.refused("-h"))
+        self.assertGreater(len(options), 10)
+        self.assertEqual(documented, options)
+
     def test_nobody_who_reads_its_lines_is_waited_for(self):
         full, end = os.pipe()
         self.addCleanup(os.close, full)
