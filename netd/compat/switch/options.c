@@ -16,24 +16,6 @@ struct reading {
     bool v0;
 };
 
-static const char usage[] =
-    "usage: uml_switch [-unix CONTROL-SOCKET] [-hub] [-tap DEVICE]... [-daemon] [OPTION]...\n"
-    "   or: uml_switch -compat-v0 [-unix CONTROL-SOCKET [DATA-SOCKET]] ...\n"
-    "\n"
-    "  -unix        where clients connect (/tmp/uml.ctl); with -compat-v0, where those of version "
-    "0\n"
-    "               send their frames (/tmp/uml.data)\n"
-    "  -hub         every frame to every other port\n"
-    "  -tap DEVICE  attach a tap device of the host; may be repeated\n"
-    "  -compat-v0   serve version 0 of the protocol as well\n"
-    "  -daemon      go to the background when everything is there\n"
-    "  -pidfile F   write its process id there\n"
-    "  -mode OCTAL  mode of the sockets (default: 777 without the bits of the umask)\n"
-    "  -group NAME  group of the sockets\n"
-    "  -age S       forget addresses that were not seen for so many seconds (100)\n"
-    "  -guard S     an address that was seen so few seconds ago does not move to another port (0)\n"
-    "  -longest N   drop frames of more than N bytes (65552)\n";
-
 static bool bad_value(const char *option, const char *value, const char *wanted)
 {
     fprintf(stderr, "uml_switch: %s %s: it must be %s\n", option, value, wanted);
@@ -133,14 +115,38 @@ static bool take_longest(struct reading *r, char **words)
 
 static const struct {
     const char *name;
-    int values;
+    const char *value;                             /* its name in the usage, or NULL: none */
     bool (*take)(struct reading *r, char **words); /* words[0] is the option itself */
+    const char *help;
 } options[] = {
-    {"-unix", 1, take_unix},    {"-hub", 0, take_hub},         {"-tap", 1, take_tap},
-    {"-compat-v0", 0, take_v0}, {"-daemon", 0, take_daemon},   {"-pidfile", 1, take_pidfile},
-    {"-mode", 1, take_mode},    {"-group", 1, take_group},     {"-age", 1, take_age},
-    {"-guard", 1, take_guard},  {"-longest", 1, take_longest},
+    {"-unix", "CONTROL [DATA]", take_unix,
+     "where clients connect (/tmp/uml.ctl); with -compat-v0\n"
+     "also where those of version 0 send to (/tmp/uml.data)"},
+    {"-hub", NULL, take_hub, "every frame to every other port"},
+    {"-tap", "DEVICE", take_tap, "attach a tap device of the host; up to 16 times"},
+    {"-compat-v0", NULL, take_v0, "serve version 0 of the protocol as well"},
+    {"-daemon", NULL, take_daemon, "go to the background when everything is there"},
+    {"-pidfile", "FILE", take_pidfile, "write the process id there, while it runs"},
+    {"-mode", "OCTAL", take_mode, "mode of the sockets (777 less the umask)"},
+    {"-group", "GROUP", take_group, "group of the sockets"},
+    {"-age", "S", take_age, "forget addresses not seen for so many seconds (100)"},
+    {"-guard", "S", take_guard, "an address seen so few seconds ago does not move (0)"},
+    {"-longest", "BYTES", take_longest, "drop longer frames (65552)"},
 };
+
+static void print_usage(void)
+{
+    fputs("usage: uml_switch [OPTION]...\n", stderr);
+    for (size_t i = 0; i < UM_ARRAY_LEN(options); i++) {
+        const char *value = options[i].value ? options[i].value : "";
+        const char *line = options[i].help, *end = strchr(line, '\n');
+        int len = end ? (int)(end - line) : (int)strlen(line);
+
+        fprintf(stderr, "  %-10s %-14s %.*s\n", options[i].name, value, len, line);
+        if (end)
+            fprintf(stderr, "%28s%s\n", "", end + 1);
+    }
+}
 
 /* How many words it was, or 0. */
 static int read_option(struct reading *r, char **words)
@@ -150,15 +156,15 @@ static int read_option(struct reading *r, char **words)
     for (size_t i = 0; i < UM_ARRAY_LEN(options); i++) {
         if (strcmp(words[0], options[i].name) != 0)
             continue;
-        if (options[i].values && !words[1]) {
-            fprintf(stderr, "uml_switch: %s: its value is missing\n%s", words[0], usage);
-            return 0;
+        if (options[i].value && !words[1]) {
+            fprintf(stderr, "uml_switch: %s: its value is missing\n", words[0]);
+            break;
         }
         if (!options[i].take(r, words))
             return 0;
-        return 1 + options[i].values + (r->data != data);
+        return 1 + (options[i].value != NULL) + (r->data != data);
     }
-    fputs(usage, stderr);
+    print_usage();
     return 0;
 }
 
@@ -178,7 +184,8 @@ bool switch_options_read(int argc, char **argv, struct switch_options *ret)
             return false;
     }
     if (r.data && !r.v0) {
-        fprintf(stderr, "uml_switch: %s: a data socket is for -compat-v0 only\n%s", r.data, usage);
+        fprintf(stderr, "uml_switch: %s: a data socket is for -compat-v0 only\n", r.data);
+        print_usage();
         return false;
     }
     if (r.v0)

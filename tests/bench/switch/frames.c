@@ -1,49 +1,46 @@
 /*
- * Raw frames through a switch, as its clients see it: one process sends for some time, blocking
- * where it is made to wait, another counts what arrives. Or round trips, one at a time.
+ * Raw frames through a switch, as its clients see it.
  *
- *   frames KIND PATH SIZE SECONDS [trip]
+ *   frames KIND PATH SIZE SECONDS rate          one sends, blocking where it is made to wait, one
+ * counts frames KIND PATH SIZE SECONDS fan N         one sends broadcasts, N count frames KIND PATH
+ * SIZE SECONDS many N T      of N, T talk in pairs; the others are silent frames KIND PATH SIZE
+ * SECONDS trip          round trips, one at a time frames KIND PATH SIZE 0 hold N              N
+ * connect; until standard input ends
  *
  * KIND is `uml` (uml_switch protocol v3 at the control socket PATH), `vde` (the same, directory
- * PATH), `seqpacket`, or `relay` and `relay-seqpacket`: the floor, a relay of our own between the
- * two that looks into no frame; PATH is not used. Prints one JSON object. Exit status 1: no
- * connection.
+ * PATH), `seqpacket`, or `relay` and `relay-seqpacket`: the floor, a relay of our own that looks
+ * into no frame; PATH is not used. Prints one JSON object. Exit status 1: no connection.
  */
+#include "tests/bench/switch/frames.h"
+
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { BATCH = 64, FRAME_MAX = 65536, ADDRESS = sizeof(struct sockaddr_un) };
-
-struct end {
-    int data;
-    int control;
-    struct sockaddr_un to; /* where frames go; family 0: the socket is connected */
-};
-
 /* In memory that all processes share. */
 struct counts {
-    volatile uint64_t sent, received;
+    volatile uint64_t sent, received; /* sent: a broadcast counts for each who is to get it */
     volatile int64_t last_ns;
-    volatile bool stop;
 };
 
-struct hello {
-    uint32_t magic, version, type;
-    struct sockaddr_un address;
+struct run {
+    struct frames_end *ends;
+    int count;
+    int talking; /* of them, the first ones; end 0 to all others (fan), or pairs */
+    bool fan;
+    int size;
+    double seconds;
+    struct counts *counts;
 };
 
 static int64_t now_ns(void)
@@ -54,116 +51,76 @@ static int64_t now_ns(void)
     return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
 }
 
-static void die(const char *what)
+/* Silent ones read what everybody gets. */
+static bool receives(const struct run *r, int i)
 {
-    fprintf(stderr, "frames: %s: %s\n", what, strerror(errno));
-    exit(1);
+    return i >= r->talking || (r->fan ? i > 0 : i % 2 == 1);
 }
 
-static int connect_to(int type, const char *path)
+/* Switches learn where the frames go before they are counted. */
+static void introduce(const struct run *r)
 {
-    struct sockaddr_un a = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+    uint8_t frame[FRAMES_MAX];
 
-    snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof(a)) != 0)
-        die(path);
-    return fd;
-}
-
-static struct sockaddr_un abstract_name(const char *what, int number)
-{
-    struct sockaddr_un a = {.sun_family = AF_UNIX};
-
-    snprintf(a.sun_path + 1, sizeof(a.sun_path) - 1, "frames/%d/%s%d", (int)getpid(), what, number);
-    return a;
-}
-
-/* An abstract name, as the kernel's daemon transport has it; for vde_switch just as good. */
-static struct end open_uml(const char *path, int number)
-{
-    struct hello hello = {0xfeedface, 3, 0, {.sun_family = AF_UNIX}};
-    struct end e = {.control = connect_to(SOCK_STREAM, path)};
-
-    hello.address = abstract_name("client", number);
-    e.data = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (bind(e.data, (struct sockaddr *)&hello.address, ADDRESS) != 0)
-        die("bind");
-    if (write(e.control, &hello, sizeof(hello)) != sizeof(hello) ||
-        read(e.control, &e.to, ADDRESS) != ADDRESS)
-        die("no answer from the switch");
-    return e;
-}
-
-static void open_ends(const char *kind, const char *path, struct end ends[2])
-{
-    char control[200];
-
-    for (int i = 0; i < 2; i++) {
-        if (strcmp(kind, "seqpacket") == 0) {
-            ends[i] = (struct end){.data = connect_to(SOCK_SEQPACKET, path), .control = -1};
-            continue;
-        }
-        snprintf(control, sizeof(control), strcmp(kind, "vde") == 0 ? "%s/ctl" : "%s", path);
-        ends[i] = open_uml(control, i);
+    for (int i = 0; i < r->talking && !r->fan; i++) {
+        frames_fill(frame, r->size, i, i ^ 1, FRAMES_INTRODUCTION);
+        if (!frames_send(&r->ends[i], frame, (size_t)r->size))
+            frames_die("send");
     }
+    usleep(100000);
 }
 
-static void make_frame(uint8_t *frame, int size, int from, int to)
+static void run_senders(const struct run *r, int64_t end_ns)
 {
-    memset(frame, 0, (size_t)size);
-    memcpy(frame, (uint8_t[]){2, 0, 0, 0, 0, (uint8_t)to, 2, 0, 0, 0, 0, (uint8_t)from, 8, 0}, 14);
-}
+    enum { TURN = 32 };
+    int step = r->fan ? r->talking : 2;
+    uint8_t frame[FRAMES_MAX];
 
-static bool send_one(const struct end *e, const void *frame, size_t size)
-{
-    const struct sockaddr *to = e->to.sun_family ? (const struct sockaddr *)&e->to : NULL;
-    ssize_t n;
-
-    do
-        n = sendto(e->data, frame, size, MSG_NOSIGNAL, to, to ? ADDRESS : 0);
-    while (n < 0 && errno == EINTR);
-    return n == (ssize_t)size;
-}
-
-/* uml_switch learns where the frames go before they are counted. */
-static void introduce(const struct end *e, int size, int from, int to)
-{
-    uint8_t frame[FRAME_MAX];
-
-    make_frame(frame, size, from, to);
-    if (!send_one(e, frame, (size_t)size))
-        die("send");
-}
-
-static void run_sender(const struct end *e, int size, int64_t end_ns, struct counts *counts)
-{
-    uint8_t frame[FRAME_MAX];
-
-    make_frame(frame, size, 1, 2);
     do {
-        for (int i = 0; i < 32; i++) {
-            if (!send_one(e, frame, (size_t)size))
-                die("send");
-            counts->sent++;
+        for (int i = 0; i < r->talking; i += step) {
+            frames_fill(frame, r->size, i, r->fan ? -1 : i + 1, FRAMES_COUNTED);
+            for (int k = 0; k < TURN; k++) {
+                if (!frames_send(&r->ends[i], frame, (size_t)r->size))
+                    frames_die("send");
+            }
+            r->counts->sent += TURN * (uint64_t)(r->fan ? r->talking - 1 : 1);
         }
     } while (now_ns() < end_ns);
     _exit(0);
 }
 
-static void run_receiver(const struct end *e, int size, struct counts *counts)
+static void receive(struct counts *counts, int fd, int size)
 {
-    uint8_t frame[FRAME_MAX];
+    static uint8_t area[FRAMES_BATCH][2048];
+    static struct iovec pieces[FRAMES_BATCH];
+    static struct mmsghdr messages[FRAMES_BATCH];
+    int count;
 
+    for (int i = 0; i < FRAMES_BATCH; i++) {
+        pieces[i] = (struct iovec){area[i], sizeof(area[i])};
+        messages[i].msg_hdr = (struct msghdr){.msg_iov = &pieces[i], .msg_iovlen = 1};
+    }
+    count = recvmmsg(fd, messages, FRAMES_BATCH, MSG_DONTWAIT, NULL);
+    for (int i = 0; i < count; i++)
+        counts->received += (int)messages[i].msg_len == size && frames_counts(area[i]);
+    counts->last_ns = now_ns();
+}
+
+static void run_receivers(const struct run *r)
+{
+    int epoll = epoll_create1(EPOLL_CLOEXEC);
+
+    for (int i = 0; i < r->count; i++) {
+        if (receives(r, i))
+            epoll_ctl(epoll, EPOLL_CTL_ADD, r->ends[i].data,
+                      &(struct epoll_event){.events = EPOLLIN, .data.fd = r->ends[i].data});
+    }
     for (;;) {
-        ssize_t n = recv(e->data, frame, sizeof(frame), 0);
+        struct epoll_event ready[FRAMES_BATCH];
+        int n = epoll_wait(epoll, ready, FRAMES_BATCH, -1);
 
-        if (n == size && frame[5] == 2) {
-            if (counts->received++ % 16 == 0)
-                counts->last_ns = now_ns();
-        } else if (n <= 0) {
-            _exit(1);
-        }
+        for (int k = 0; k < n; k++)
+            receive(r->counts, ready[k].data.fd, r->size);
     }
 }
 
@@ -178,46 +135,42 @@ static void await_last(const struct counts *counts)
     } while (counts->received != before);
 }
 
-static pid_t spawn_receiver(const struct end *e, int size, struct counts *counts)
+static void end(pid_t pid)
 {
-    pid_t pid = fork();
-
-    if (pid == 0)
-        run_receiver(e, size, counts);
-    return pid;
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
 }
 
-static void measure_rate(struct end ends[2], int size, double seconds, struct counts *counts)
+static void measure_rate(const struct run *r)
 {
+    struct counts *c = r->counts;
     pid_t receiver, sender;
     int64_t begin;
-    double rate = 0;
 
-    introduce(&ends[1], size, 2, 1);
-    usleep(50000);
-    receiver = spawn_receiver(&ends[1], size, counts);
+    receiver = fork();
+    if (receiver == 0)
+        run_receivers(r);
+    introduce(r);
     begin = now_ns();
     sender = fork();
     if (sender == 0)
-        run_sender(&ends[0], size, begin + (int64_t)(seconds * 1e9), counts);
+        run_senders(r, begin + (int64_t)(r->seconds * 1e9));
     waitpid(sender, NULL, 0);
-    await_last(counts);
-    kill(receiver, SIGKILL);
-    waitpid(receiver, NULL, 0);
-    if (counts->received)
-        rate = (double)counts->received / ((double)(counts->last_ns - begin) / 1e9);
-    printf("{\"sent\": %llu, \"received\": %llu, \"per_second\": %.0f, \"lost_percent\": %.4f}\n",
-           (unsigned long long)counts->sent, (unsigned long long)counts->received, rate,
-           100.0 * (double)(counts->sent - counts->received) / (double)counts->sent);
+    await_last(c);
+    end(receiver);
+    printf("{\"sent\": %llu, \"received\": %llu, \"per_second\": %.0f, \"lost_percent\": %.4f",
+           (unsigned long long)c->sent, (unsigned long long)c->received,
+           c->received ? (double)c->received / ((double)(c->last_ns - begin) / 1e9) : 0.0,
+           100.0 * (double)(c->sent - c->received) / (double)c->sent);
 }
 
-static void run_echo(const struct end *e, int size)
+static void run_echo(const struct frames_end *e, int size)
 {
-    uint8_t frame[FRAME_MAX], answer[FRAME_MAX];
+    uint8_t frame[FRAMES_MAX], answer[FRAMES_MAX];
 
-    make_frame(answer, size, 2, 1);
+    frames_fill(answer, size, 1, 0, FRAMES_COUNTED);
     while (recv(e->data, frame, sizeof(frame), 0) > 0) {
-        if (frame[5] == 2 && !send_one(e, answer, (size_t)size))
+        if (frames_counts(frame) && !frames_send(e, answer, (size_t)size))
             _exit(1);
     }
     _exit(0);
@@ -230,143 +183,118 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void measure_trips(struct end ends[2], int size, double seconds)
+static void make_trip(const struct run *r, const uint8_t *frame)
+{
+    uint8_t answer[FRAMES_MAX];
+
+    if (!frames_send(&r->ends[0], frame, (size_t)r->size))
+        frames_die("round trip");
+    do {
+        if (recv(r->ends[0].data, answer, sizeof(answer), 0) != r->size)
+            frames_die("round trip");
+    } while (!frames_counts(answer));
+}
+
+static void measure_trips(const struct run *r)
 {
     enum { TRIPS_MAX = 1 << 20 };
     int64_t *trips = malloc(TRIPS_MAX * sizeof(*trips));
-    uint8_t frame[FRAME_MAX], answer[FRAME_MAX];
-    int64_t end = now_ns() + (int64_t)(seconds * 1e9), begin;
+    int64_t stop, begin, median, late;
+    uint8_t frame[FRAMES_MAX];
     int count = 0;
     pid_t echo;
 
     /* Nothing is lost with one under way; if it is, that is an error and no endless wait. */
-    setsockopt(ends[0].data, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){.tv_sec = 20},
+    setsockopt(r->ends[0].data, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){.tv_sec = 20},
                sizeof(struct timeval));
-    introduce(&ends[1], size, 2, 1);
+    introduce(r);
     echo = fork();
     if (echo == 0)
-        run_echo(&ends[1], size);
-    make_frame(frame, size, 1, 2);
-    recv(ends[0].data, answer, sizeof(answer), 0); /* the introduction */
+        run_echo(&r->ends[1], r->size);
+    frames_fill(frame, r->size, 0, 1, FRAMES_COUNTED);
+    stop = now_ns() + (int64_t)(r->seconds * 1e9);
     do {
         begin = now_ns();
-        if (!send_one(&ends[0], frame, (size_t)size) ||
-            recv(ends[0].data, answer, sizeof(answer), 0) != size)
-            die("round trip");
+        make_trip(r, frame);
         trips[count++] = now_ns() - begin;
-    } while (begin < end && count < TRIPS_MAX);
-    kill(echo, SIGKILL);
-    waitpid(echo, NULL, 0);
+    } while (begin < stop && count < TRIPS_MAX);
+    end(echo);
     qsort(trips, (size_t)count, sizeof(*trips), compare);
-    printf("{\"trips\": %d, \"p50_us\": %.2f, \"p99_us\": %.2f}\n", count,
-           (double)trips[count / 2] / 1e3, (double)trips[count * 99 / 100] / 1e3);
+    median = trips[count / 2];
+    late = trips[count - 1 - count / 100];
+    printf("{\"trips\": %d, \"p50_us\": %.2f, \"p99_us\": %.2f", count, (double)median / 1e3,
+           (double)late / 1e3);
     free(trips);
 }
 
-/* One direction of the floor: a batch in, the same batch out. */
-static void relay_one(int from, int to, struct mmsghdr *messages)
+static void hold(const struct run *r)
 {
-    int count = recvmmsg(from, messages, BATCH, MSG_DONTWAIT, NULL), done = 0;
+    char byte;
 
-    for (int i = 0; i < count; i++)
-        messages[i].msg_hdr.msg_iov->iov_len = messages[i].msg_len;
-    while (done < count) {
-        int n = sendmmsg(to, messages + done, (unsigned)(count - done), MSG_NOSIGNAL);
-
-        if (n < 0)
-            _exit(1);
-        done += n;
-    }
-    for (int i = 0; i < count; i++)
-        messages[i].msg_hdr.msg_iov->iov_len = FRAME_MAX;
+    printf("ready\n");
+    fflush(stdout);
+    while (read(STDIN_FILENO, &byte, 1) > 0)
+        ;
+    printf("{\"held\": %d", r->count);
 }
 
-static void run_relay(int a, int b)
-{
-    static uint8_t area[BATCH][FRAME_MAX + 64];
-    static struct iovec pieces[BATCH];
-    static struct mmsghdr messages[BATCH];
-    struct pollfd polls[2] = {{a, POLLIN, 0}, {b, POLLIN, 0}};
+static const struct {
+    const char *name;
+    int words;   /* more words: N, T */
+    int count;   /* ends; 0: N, and for `fan` the sender */
+    int talking; /* 0: T, or all */
+    void (*measure)(const struct run *r);
+} modes[] = {
+    {"rate", 0, 2, 2, measure_rate}, {"trip", 0, 2, 2, measure_trips},
+    {"fan", 1, 0, 0, measure_rate},  {"many", 2, 0, 0, measure_rate},
+    {"hold", 1, 0, 0, hold},
+};
+enum { MODES = sizeof(modes) / sizeof(modes[0]) };
 
-    for (int i = 0; i < BATCH; i++) {
-        pieces[i] = (struct iovec){area[i], FRAME_MAX};
-        messages[i].msg_hdr = (struct msghdr){.msg_iov = &pieces[i], .msg_iovlen = 1};
+/* Index of the mode, or -1. */
+static int read_mode(int argc, char **argv, struct run *r)
+{
+    for (int i = 0; argc > 5 && i < MODES; i++) {
+        if (strcmp(argv[5], modes[i].name) != 0 || argc != 6 + modes[i].words)
+            continue;
+        r->fan = strcmp(argv[5], "fan") == 0;
+        r->count = modes[i].count ? modes[i].count : atoi(argv[6]) + r->fan;
+        r->talking = argc > 7 ? atoi(argv[7]) : r->count;
+        r->size = atoi(argv[3]);
+        r->seconds = atof(argv[4]);
+        return r->size >= 14 && r->size <= 2048 && r->count >= 2 && r->talking <= r->count ? i : -1;
     }
-    for (;;) {
-        poll(polls, 2, -1);
-        if (polls[0].revents)
-            relay_one(a, b, messages);
-        if (polls[1].revents)
-            relay_one(b, a, messages);
-    }
-}
-
-/* The client's end as of the protocol: not connected, it sends to a name. */
-static int join_datagram(struct end *e, int number)
-{
-    struct sockaddr_un client = abstract_name("client", number);
-    int relay = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-    e->to = abstract_name("relay", number);
-    e->data = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (bind(e->data, (struct sockaddr *)&client, ADDRESS) != 0 ||
-        connect(relay, (struct sockaddr *)&client, ADDRESS) != 0 ||
-        bind(relay, (struct sockaddr *)&e->to, ADDRESS) != 0)
-        die("bind");
-    return relay;
-}
-
-static int join_seqpacket(struct end *e)
-{
-    int pair[2];
-
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
-        die("socketpair");
-    e->data = pair[0];
-    return pair[1];
-}
-
-static pid_t spawn_relay(bool seqpacket, struct end ends[2])
-{
-    int inner[2];
-    pid_t pid;
-
-    for (int i = 0; i < 2; i++) {
-        ends[i] = (struct end){.control = -1};
-        inner[i] = seqpacket ? join_seqpacket(&ends[i]) : join_datagram(&ends[i], i);
-    }
-    pid = fork();
-    if (pid == 0)
-        run_relay(inner[0], inner[1]);
-    close(inner[0]);
-    close(inner[1]);
-    return pid;
+    return -1;
 }
 
 int main(int argc, char **argv)
 {
-    struct end ends[2];
-    struct counts *counts =
-        mmap(NULL, sizeof(*counts), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct run r = {.fan = false};
+    struct rusage usage = {.ru_utime = {0}};
+    int mode = read_mode(argc, argv, &r);
     pid_t relay = 0;
-    int size = argc > 3 ? atoi(argv[3]) : 0;
 
-    if (argc < 5 || counts == MAP_FAILED || size < 14 || size > FRAME_MAX) {
-        fputs("usage: frames uml|vde|seqpacket|relay|relay-seqpacket PATH SIZE SECONDS [trip]\n",
+    r.counts =
+        mmap(NULL, sizeof(*r.counts), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (mode < 0 || r.counts == MAP_FAILED) {
+        fputs("usage: frames uml|vde|seqpacket|relay|relay-seqpacket PATH SIZE SECONDS "
+              "rate|trip|fan N|many N T|hold N\n",
               stderr);
         return 2;
     }
+    r.ends = calloc((size_t)r.count, sizeof(*r.ends));
     if (strncmp(argv[1], "relay", 5) == 0)
-        relay = spawn_relay(strcmp(argv[1], "relay") != 0, ends);
+        relay = frames_relay(strcmp(argv[1], "relay") != 0, r.fan, r.ends, r.count);
     else
-        open_ends(argv[1], argv[2], ends);
-    if (argc > 5)
-        measure_trips(ends, size, atof(argv[4]));
-    else
-        measure_rate(ends, size, atof(argv[4]), counts);
+        frames_open(argv[1], argv[2], r.ends, r.count);
+    modes[mode].measure(&r);
     if (relay) {
         kill(relay, SIGKILL);
-        waitpid(relay, NULL, 0);
+        wait4(relay, NULL, 0, &usage);
     }
+    printf(", \"relay_cpu\": %.4f}\n",
+           (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+               (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6);
+    free(r.ends);
     return 0;
 }
