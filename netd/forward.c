@@ -93,7 +93,7 @@ static bool note(struct netd_switch *sw, struct netd_port *to, const struct netd
         return false;
     form = form_of(p, tagged);
     if (length_in_form(sw->batch[p->slot].bytes.iov_len, form) > to->config.frame_max) {
-        to->counters.drops[NETD_DROP_GIANT]++;
+        to->counters->drops[NETD_DROP_GIANT]++;
         return true;
     }
     if (!to->out_count)
@@ -102,15 +102,15 @@ static bool note(struct netd_switch *sw, struct netd_port *to, const struct netd
     return true;
 }
 
-/* To all ports but those of the number it came from. Those of its group or of other VLANs are not
- * meant. */
+/* To all ports but those of the number it came from. Those of its group or of other VLANs, or
+ * without link, are not meant. */
 static void flood(struct netd_switch *sw, const struct netd_port *from,
                   const struct netd_passage *p)
 {
     for (uint32_t slot = 0; slot < sw->slots_used; slot++) {
         struct netd_port *to = sw->ports[slot];
 
-        if (to && to->number != from->number && !isolated(from, to))
+        if (to && to->link && to->number != from->number && !isolated(from, to))
             note(sw, to, p);
     }
 }
@@ -199,5 +199,5 @@ void netd_forward(struct netd_switch *sw, struct netd_port *from, int i)
     int reason = judge(sw, from, i);
 
     if (reason != NETD_PASS)
-        from->counters.drops[reason]++;
+        from->counters->drops[reason]++;
 }

@@ -86,9 +86,8 @@ bool netd_link_input(struct netd_link *link, int count)
                              um_clock_mono_ns());
 }
 
-struct netd_link *netd_link_new(struct netd_io *io, int fd, enum netd_link_kind kind,
-                                const struct netd_port_config *config, netd_link_closed_fn closed,
-                                void *arg)
+static struct netd_link *make(struct netd_io *io, int fd, enum netd_link_kind kind,
+                              netd_link_closed_fn closed, void *arg)
 {
     struct netd_link *link = calloc(1, sizeof(*link));
 
@@ -109,11 +108,37 @@ struct netd_link *netd_link_new(struct netd_io *io, int fd, enum netd_link_kind 
         link->room = um_watch_new(io->loop, fd, 0, on_room, link);
     }
     if (link->input && link->room)
-        link->port = netd_switch_add(io->sw, config, &link_ops, link);
+        return link;
+    netd_link_free(link);
+    return NULL;
+}
+
+struct netd_link *netd_link_new(struct netd_io *io, int fd, enum netd_link_kind kind,
+                                const struct netd_port_config *config, netd_link_closed_fn closed,
+                                void *arg)
+{
+    struct netd_link *link = make(io, fd, kind, closed, arg);
+
+    if (!link)
+        return NULL;
+    link->port = netd_switch_add(io->sw, config, &link_ops, link);
     if (link->port == NETD_MAC_NOWHERE) {
         netd_link_free(link);
         return NULL;
     }
+    return link;
+}
+
+struct netd_link *netd_link_new_at(struct netd_io *io, int fd, enum netd_link_kind kind,
+                                   uint32_t port, netd_link_closed_fn closed, void *arg)
+{
+    struct netd_link *link = make(io, fd, kind, closed, arg);
+
+    if (!link)
+        return NULL;
+    link->port = port;
+    link->port_stays = true;
+    netd_switch_attach(io->sw, port, &link_ops, link);
     return link;
 }
 
@@ -122,7 +147,10 @@ void netd_link_free(struct netd_link *link)
     if (!link)
         return;
     netd_io_cancel(link->io, &link->tell);
-    netd_switch_remove(link->io->sw, link->port);
+    if (link->port_stays)
+        netd_switch_attach(link->io->sw, link->port, &netd_link_none, NULL);
+    else
+        netd_switch_remove(link->io->sw, link->port);
     um_watch_free(link->input);
     um_watch_free(link->room);
     link->input = link->room = NULL;

@@ -34,6 +34,13 @@ typedef void (*netd_link_closed_fn)(void *arg, const char *reason);
 struct netd_link *netd_link_new(struct netd_io *io, int fd, enum netd_link_kind kind,
                                 const struct netd_port_config *config, netd_link_closed_fn closed,
                                 void *arg) um_nonnull(1, 4, 5) um_check;
+/*
+ * The same for a port that is there already: it has the link from now on, and stays when the link
+ * is freed. NULL: no memory.
+ */
+struct netd_link *netd_link_new_at(struct netd_io *io, int fd, enum netd_link_kind kind,
+                                   uint32_t port, netd_link_closed_fn closed, void *arg)
+    um_nonnull(1, 5) um_check;
 /* Ends the port at once; the memory goes in the after-phase, so it may be called from anywhere but
  * the switch's own calls. NULL is fine. */
 void netd_link_free(struct netd_link *link);

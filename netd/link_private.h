@@ -17,6 +17,7 @@ struct netd_link {
     void *arg;
     netd_link_watch_fn fed; /* NULL: it reads itself */
     void *fed_arg;
+    bool port_stays; /* it was there before, and is not ours */
     bool wants_room; /* the switch has frames waiting */
     bool ended;      /* no more input; closed() was called, or will be */
     const char *reason;

@@ -7,6 +7,7 @@
 #include "vmcore/base/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +47,7 @@ struct netd_listener {
     char folder[UM_SOCKET_PATH_MAX + 1]; /* of the vde kind; else empty */
     struct netd_shared *shared;          /* NULL: version 0 is not served */
     struct netd_port_config config;
+    bool taken;   /* the socket's file is somebody else's */
     uint64_t key; /* of its data sockets' abstract names */
     uint64_t last_number;
     struct um_watch *watch;
@@ -140,14 +142,19 @@ static void on_link_closed(void *arg, const char *reason)
     netd_io_post(c->listener->io, &c->die);
 }
 
+static void name_port(const struct client *c, struct netd_port_config *ret)
+{
+    snprintf(ret->name, sizeof(ret->name), "%.40s-%llu", c->listener->config.name,
+             (unsigned long long)c->number);
+}
+
 /* Makes fd, which it takes, the client's port. */
 static bool client_link(struct client *c, int fd, enum netd_link_kind kind, uint32_t number)
 {
     struct netd_listener *l = c->listener;
     struct netd_port_config config = l->config;
 
-    snprintf(config.name, sizeof(config.name), "%.40s-%llu", l->config.name,
-             (unsigned long long)c->number);
+    name_port(c, &config);
     config.number = number;
     c->link = netd_link_new(l->io, fd, kind, &config, on_link_closed, c);
     if (c->link)
@@ -361,26 +368,25 @@ static enum um_code watch_listener(struct netd_listener *l, struct um_error *err
     return um_fail(err, UM_E_NO_RESOURCES, l->file.path, NULL, "no memory");
 }
 
-enum um_code netd_listener_new(struct netd_io *io, enum netd_listener_kind kind, const char *path,
-                               const struct netd_access *access,
-                               const struct netd_port_config *config, struct netd_listener **ret,
-                               struct um_error *err)
+static struct netd_listener *make(struct netd_io *io, enum netd_listener_kind kind,
+                                  const struct netd_port_config *config)
 {
     struct netd_listener *l = calloc(1, sizeof(*l));
-    enum um_code code;
 
     if (!l)
-        return um_fail(err, UM_E_NO_RESOURCES, path, NULL, "no memory");
+        return NULL;
     l->io = io;
     l->kind = kind;
     l->config = *config;
-    l->access = *access;
     l->file = NETD_SOCKET_FILE_INIT;
     l->log = (struct netd_bucket){.rate = LOG_RATE, .burst = LOG_BURST};
-    if (getrandom(&l->key, sizeof(l->key), 0) != sizeof(l->key))
-        code = um_fail_errno(err, errno, path, "no random numbers");
-    else
-        code = kind == NETD_LISTEN_VDE ? listen_in(l, path, err) : listen_at(l, path, err);
+    return l;
+}
+
+/* Ends in ret or nowhere. */
+static enum um_code finish(struct netd_listener *l, enum um_code code, struct netd_listener **ret,
+                           struct um_error *err)
+{
     if (code == UM_OK)
         code = watch_listener(l, err);
     if (code == UM_OK)
@@ -388,6 +394,93 @@ enum um_code netd_listener_new(struct netd_io *io, enum netd_listener_kind kind,
     else
         netd_listener_free(l);
     return code;
+}
+
+enum um_code netd_listener_new(struct netd_io *io, enum netd_listener_kind kind, const char *path,
+                               const struct netd_access *access,
+                               const struct netd_port_config *config, struct netd_listener **ret,
+                               struct um_error *err)
+{
+    struct netd_listener *l = make(io, kind, config);
+    enum um_code code;
+
+    if (!l)
+        return um_fail(err, UM_E_NO_RESOURCES, path, NULL, "no memory");
+    l->access = *access;
+    if (getrandom(&l->key, sizeof(l->key), 0) != sizeof(l->key))
+        code = um_fail_errno(err, errno, path, "no random numbers");
+    else
+        code = kind == NETD_LISTEN_VDE ? listen_in(l, path, err) : listen_at(l, path, err);
+    return finish(l, code, ret, err);
+}
+
+static bool listens(int fd, int type)
+{
+    int got_type = -1, listening = 0;
+    socklen_t len = sizeof(int);
+
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &got_type, &len) == 0 && got_type == type &&
+           getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) == 0 && listening;
+}
+
+/* Clients are told paths in the folder: it must be an absolute one. */
+static enum um_code find_folder(struct netd_listener *l, int fd, struct um_error *err)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    socklen_t len = sizeof(name);
+    size_t end;
+
+    if (getsockname(fd, (struct sockaddr *)&name, &len) != 0)
+        return um_fail_errno(err, errno, l->config.name, "the socket has no name");
+    end = strnlen(name.sun_path, sizeof(name.sun_path));
+    while (end && name.sun_path[end - 1] != '/')
+        end--;
+    if (name.sun_path[0] != '/' || end < 2 || end - 1 > UM_SOCKET_PATH_MAX - NETD_DATA_NAME_MAX)
+        return um_fail(err, UM_E_INVALID, l->config.name, NULL,
+                       "the socket must be bound in a folder, by its absolute path of at most %d "
+                       "bytes",
+                       UM_SOCKET_PATH_MAX - NETD_DATA_NAME_MAX);
+    snprintf(l->folder, sizeof(l->folder), "%.*s", (int)(end - 1), name.sun_path);
+    return UM_OK;
+}
+
+enum um_code netd_listener_take(struct netd_io *io, enum netd_listener_kind kind, int fd,
+                                uint64_t key, const struct netd_port_config *config,
+                                struct netd_listener **ret, struct um_error *err)
+{
+    struct netd_listener *l;
+    enum um_code code = UM_OK;
+
+    if (!listens(fd, kinds[kind].type))
+        return um_fail(err, UM_E_INVALID, config->name, NULL,
+                       "no listening socket of the type that the kind has");
+    l = make(io, kind, config);
+    if (!l)
+        return um_fail(err, UM_E_NO_RESOURCES, config->name, NULL, "no memory");
+    l->access = netd_access_default;
+    l->key = key;
+    l->taken = true;
+    if (kind == NETD_LISTEN_VDE)
+        code = find_folder(l, fd, err);
+    l->file.fd = code == UM_OK ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+    if (code == UM_OK && (l->file.fd < 0 || !um_fd_set_nonblock(l->file.fd, true)))
+        code = um_fail_errno(err, errno, config->name, "cannot use the socket");
+    return finish(l, code, ret, err);
+}
+
+bool netd_listener_configure(struct netd_listener *l, const struct netd_port_config *config)
+{
+    bool ok = true;
+
+    l->config = *config;
+    for (const struct client *c = l->clients; c; c = c->next) {
+        struct netd_port_config own = *config;
+
+        name_port(c, &own);
+        if (c->link && !netd_switch_configure(l->io->sw, netd_link_port(c->link), &own))
+            ok = false;
+    }
+    return ok;
 }
 
 void netd_listener_serve_v0(struct netd_listener *l, struct netd_shared *shared)
@@ -403,6 +496,8 @@ void netd_listener_free(struct netd_listener *l)
         client_die(l->clients);
     um_watch_free(l->watch);
     um_timer_free(l->pause);
+    if (l->taken)
+        um_fd_close(&l->file.fd);
     if (l->folder[0] && l->file.fd >= 0) {
         netd_socket_file_close(&l->file);
         rmdir(l->folder); /* stays when clients have left files in it */

@@ -38,7 +38,19 @@ enum um_code netd_listener_new(struct netd_io *io, enum netd_listener_kind kind,
 /* Serve version 0 of the uml_switch protocol as well: its frames come by the shared socket, which
  * stays the caller's, and must outlive the listener. */
 void netd_listener_serve_v0(struct netd_listener *l, struct netd_shared *shared) um_nonnull(1, 2);
-/* Ends its ports, too, and removes the socket file. NULL is fine. */
+/*
+ * The same with a socket that listens already and stays the caller's, as does its file: a duplicate
+ * is used. key is part of the names of data sockets. Data sockets of the vde kind are made in the
+ * folder that the socket is bound in.
+ */
+enum um_code netd_listener_take(struct netd_io *io, enum netd_listener_kind kind, int fd,
+                                uint64_t key, const struct netd_port_config *config,
+                                struct netd_listener **ret, struct um_error *err)
+    um_nonnull(1, 5, 6) um_check;
+/* Of its ports, those that are there and later ones. False: not of all, no memory. */
+bool netd_listener_configure(struct netd_listener *l, const struct netd_port_config *config)
+    um_nonnull(1, 2) um_check;
+/* Ends its ports, too, and removes the socket file if it has made it. NULL is fine. */
 void netd_listener_free(struct netd_listener *l);
 
 #endif

@@ -8,6 +8,7 @@
 #include "vmcore/base/macros.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct netd_mac_table;
@@ -25,7 +26,8 @@ extern const struct netd_mac_limits netd_mac_limits_default;
 struct netd_mac_entry {
     uint64_t mac;
     uint16_t vlan;
-    bool fixed; /* set by hand: neither ages nor moves */
+    bool fixed;   /* set by hand: neither ages nor moves */
+    bool doubted; /* not fixed again yet */
     uint32_t port;
     int64_t seen_ns;
 };
@@ -46,7 +48,19 @@ enum { NETD_PORT_SLOTS = 4096 };
 /* NULL: no memory. */
 struct netd_mac_table *netd_mac_table_new(const struct netd_mac_limits *limits)
     um_nonnull(1) um_check;
+/*
+ * With the entries in memory that outlives the program: netd_mac_table_size() bytes, which are all
+ * zero or what an earlier table with the same number of entries has left, even in the middle of a
+ * change. Entries that make no sense, or whose port keep() does not know, are dropped.
+ */
+typedef bool (*netd_mac_keep_fn)(void *arg, const struct netd_mac_entry *e);
+struct netd_mac_table *netd_mac_table_at(const struct netd_mac_limits *limits, void *memory,
+                                         netd_mac_keep_fn keep, void *arg)
+    um_nonnull(1, 2, 3) um_check;
+size_t netd_mac_table_size(uint32_t entries);
 void netd_mac_table_free(struct netd_mac_table *t);
+/* Ages from now on; see struct netd_mac_limits. */
+void netd_mac_set_times(struct netd_mac_table *t, int64_t age_ns, int64_t guard_ns) um_nonnull(1);
 
 /* mac was seen as a source at port; now_ns only grows. ret_was (may be NULL): with MOVED and
  * REFUSED, the port that it was known at. */
@@ -59,6 +73,11 @@ bool netd_mac_fix(struct netd_mac_table *t, uint64_t mac, uint16_t vlan, uint32_
     um_nonnull(1) um_check;
 /* Whether there was one. */
 bool netd_mac_forget(struct netd_mac_table *t, uint64_t mac, uint16_t vlan) um_nonnull(1);
+/* What was learnt at a port; fixed entries stay. */
+void netd_mac_forget_learnt(struct netd_mac_table *t, uint32_t port) um_nonnull(1);
+/* A new configuration begins: fixed entries that are not fixed again go with the second call. */
+void netd_mac_doubt_fixed(struct netd_mac_table *t) um_nonnull(1);
+void netd_mac_forget_doubted(struct netd_mac_table *t) um_nonnull(1);
 /* All entries of a port that is going, fixed ones too. */
 void netd_mac_forget_port(struct netd_mac_table *t, uint32_t port) um_nonnull(1);
 /* Forget what was not seen for age_ns; how many. */

@@ -1,6 +1,8 @@
 #include "netd/program.h"
 
 #include "netd/listener.h"
+#include "netd/managed.h"
+#include "netd/policy.h"
 #include "vmcore/base/log.h"
 
 #include <getopt.h>
@@ -29,6 +31,7 @@ struct request {
         const char *path;
     } listen[LISTENERS_MAX];
     int listen_count;
+    const char *managed; /* a network's name; NULL: by hand */
 };
 
 static const char usage[] =
@@ -43,6 +46,7 @@ static const char usage[] =
     "                        seqpacket  one message a frame: vecN:transport=bess,dst=PATH\n"
     "                        stream2    two bytes of length before each frame: vde_plug\n"
     "                        stream4    four bytes of length: qemu -netdev stream\n"
+    "  --managed NETWORK   as umld starts it: see docs/networks.md\n"
     "  --help              print this\n"
     "\n"
     "It prints a line to standard output when all sockets are there.\n";
@@ -78,6 +82,7 @@ static int read_options(int argc, char **argv, struct program *p, struct request
 {
     static const struct option options[] = {{"hub", no_argument, NULL, 'h'},
                                             {"listen", required_argument, NULL, 'l'},
+                                            {"managed", required_argument, NULL, 'm'},
                                             {"help", no_argument, NULL, '?'},
                                             {NULL, 0, NULL, 0}};
     int option;
@@ -89,6 +94,8 @@ static int read_options(int argc, char **argv, struct program *p, struct request
         } else if (option == 'l') {
             if (!add_listen(r, optarg))
                 return 2;
+        } else if (option == 'm') {
+            r->managed = optarg;
         } else if (optopt == 0 && strcmp(argv[optind - 1], "--help") == 0) {
             fputs(usage, stdout);
             return 0;
@@ -97,6 +104,13 @@ static int read_options(int argc, char **argv, struct program *p, struct request
                     usage);
             return 2;
         }
+    }
+    if (r->managed && optind == argc && !r->listen_count && !p->config.hub &&
+        netd_text_ok(r->managed, NETD_NAME_MAX))
+        return -1;
+    if (r->managed) {
+        fprintf(stderr, "umlnetd: --managed takes a network's name and goes with nothing else\n");
+        return 2;
     }
     if (optind < argc || !r->listen_count) {
         fprintf(stderr, "umlnetd: %s\n%s",
@@ -166,6 +180,8 @@ int netd_program(int argc, char **argv)
 
     if (status >= 0)
         return status;
+    if (r.managed)
+        return netd_managed_program(r.managed);
     um_log_init("umlnetd");
     if (start(&p, &r, &err) == UM_OK) {
         printf("ready\n");

@@ -80,7 +80,7 @@ static void hold(struct netd_port *sender, struct netd_port *p)
     sender->held_by = p;
     sender->next_held = p->held;
     p->held = sender;
-    sender->counters.held++;
+    sender->counters->held++;
     netd_switch_update_reading(sender);
 }
 
@@ -105,19 +105,21 @@ static void fill_out(struct netd_slot *slot, enum netd_form form, struct netd_ou
 static void count_sent(const struct netd_switch *sw, struct netd_port *p,
                        const struct netd_out *out, int count)
 {
-    uint64_t before = p->counters.out_bytes;
+    uint64_t before = p->counters->out_bytes;
 
-    p->counters.out_frames += (uint64_t)count;
+    p->counters->out_frames += (uint64_t)count;
     for (int i = 0; i < count; i++)
-        p->counters.out_bytes += out[i].len;
+        p->counters->out_bytes += out[i].len;
     if (p->out_bucket.rate)
-        netd_bucket_spend(&p->out_bucket, (uint32_t)(p->counters.out_bytes - before), sw->now_ns);
+        netd_bucket_spend(&p->out_bucket, (uint32_t)(p->counters->out_bytes - before), sw->now_ns);
 }
 
 /* NETD_PASS, or why one of that cost may not wait there. */
 static int may_wait(const struct netd_switch *sw, const struct netd_port *p, size_t cost)
 {
-    if (p->push == NETD_PUSH_DROPPING && p->queue.cost + cost > p->queue_high)
+    bool gives_up = p->push == NETD_PUSH_DROPPING || sw->config.hold_ns == 0;
+
+    if (gives_up && p->queue.cost + cost > p->queue_high)
         return NETD_DROP_SLOW;
     if (p->queue.cost + cost > sw->config.queue_max || sw->memory + cost > sw->config.memory_max)
         return NETD_DROP_QUEUE_FULL;
@@ -156,7 +158,7 @@ static int offer(struct netd_switch *sw, struct netd_port *p, const struct netd_
             count_sent(sw, p, out + done, taken);
             return done + taken;
         }
-        p->counters.drops[NETD_DROP_SEND]++;
+        p->counters->drops[NETD_DROP_SEND]++;
         done++;
     }
     return done;
@@ -189,12 +191,12 @@ void netd_push_flush(struct netd_switch *sw, struct netd_port *to, struct netd_p
         int reason = enqueue(sw, to, to->out[i]);
 
         if (reason != NETD_PASS)
-            to->counters.drops[reason]++;
+            to->counters->drops[reason]++;
     }
     to->out_count = 0;
     if (to->queue.count)
         watch_room(to);
-    if (to->queue.cost >= to->queue_high)
+    if (to->queue.cost >= to->queue_high && sw->config.hold_ns)
         push_event(sw, to, FILLED);
     if (to->push == NETD_PUSH_HOLDING && to->queue.count)
         hold(from, to);

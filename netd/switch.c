@@ -19,19 +19,23 @@ const struct netd_switch_config netd_switch_config_default = {
     .pause_ns = INT64_C(2000000000),
 };
 
-struct netd_switch *netd_switch_new(const struct netd_switch_config *config)
+struct netd_switch *netd_switch_new_with(const struct netd_switch_config *config,
+                                         struct netd_mac_table *macs)
 {
-    struct netd_switch *sw = calloc(1, sizeof(*sw));
+    struct netd_switch *sw = macs ? calloc(1, sizeof(*sw)) : NULL;
 
-    if (!sw)
-        return NULL;
-    sw->config = *config;
-    sw->macs = netd_mac_table_new(&config->mac);
-    if (!sw->macs) {
-        free(sw);
+    if (!sw) {
+        netd_mac_table_free(macs);
         return NULL;
     }
+    sw->config = *config;
+    sw->macs = macs;
     return sw;
+}
+
+struct netd_switch *netd_switch_new(const struct netd_switch_config *config)
+{
+    return netd_switch_new_with(config, netd_mac_table_new(&config->mac));
 }
 
 void netd_switch_free(struct netd_switch *sw)
@@ -119,7 +123,7 @@ void netd_switch_wake(struct netd_switch *sw, struct netd_port *p, int64_t at_ns
 
 void netd_switch_update_reading(struct netd_port *p)
 {
-    bool on = !p->held_by && !p->in_waits;
+    bool on = !p->held_by && !p->in_waits && !p->stopped;
 
     if (on == p->reading)
         return;
@@ -162,13 +166,26 @@ static bool take_config(struct netd_switch *sw, struct netd_port *p,
     return true;
 }
 
+static bool same_vlans(const struct netd_port_config *a, const struct netd_port_config *b)
+{
+    return a->vlan_mode == b->vlan_mode && a->vlan == b->vlan &&
+           (a->vlan_mode != NETD_VLAN_TRUNK ||
+            memcmp(a->vlan_set, b->vlan_set, NETD_VLAN_SET_BYTES) == 0);
+}
+
 bool netd_switch_configure(struct netd_switch *sw, uint32_t id,
-                           const struct netd_port_config *config, int64_t now_ns)
+                           const struct netd_port_config *config)
 {
     struct netd_port *p = netd_switch_port(sw, id);
+    bool moved = p && !same_vlans(&p->config, config);
 
-    sw->now_ns = now_ns;
-    return p && take_config(sw, p, config);
+    if (!p || !take_config(sw, p, config))
+        return false;
+    p->config.number = p->number;
+    /* An address in a VLAN that the port is not in any more would be a place to lose frames. */
+    if (moved)
+        netd_mac_forget_learnt(sw->macs, id);
+    return true;
 }
 
 static uint32_t free_slot(const struct netd_switch *sw)
@@ -180,35 +197,63 @@ static uint32_t free_slot(const struct netd_switch *sw)
     return slot;
 }
 
-uint32_t netd_switch_add(struct netd_switch *sw, const struct netd_port_config *config,
-                         const struct netd_link_ops *ops, void *link)
+static bool has_room(const struct netd_switch *sw, const struct netd_port_config *config)
 {
-    struct netd_port *p;
-    uint32_t slot;
+    return sw->port_count < sw->config.ports_max && sw->port_count < NETD_PORT_SLOTS &&
+           config->number <= NETD_PORT_SLOTS;
+}
 
-    if (sw->port_count >= sw->config.ports_max || sw->port_count >= NETD_PORT_SLOTS ||
-        config->number > NETD_PORT_SLOTS)
-        return NETD_MAC_NOWHERE;
-    p = calloc(1, sizeof(*p));
+static bool put(struct netd_switch *sw, uint32_t id, const struct netd_port_config *config,
+                const struct netd_link_ops *ops, void *link)
+{
+    uint32_t slot = id % NETD_PORT_SLOTS;
+    struct netd_port *p = calloc(1, sizeof(*p));
+
     if (!p)
-        return NETD_MAC_NOWHERE;
+        return false;
+    p->counters = &p->own_counters;
+    p->id = id;
     if (!take_config(sw, p, config)) {
         free(p);
-        return NETD_MAC_NOWHERE;
+        return false;
     }
     p->ops = ops;
     p->link = link;
     p->reading = true;
-    slot = free_slot(sw);
-    p->id = slot < sw->slots_used ? sw->last_id[slot] + NETD_PORT_SLOTS : slot;
     if (slot >= sw->slots_used)
         sw->slots_used = slot + 1;
-    sw->last_id[slot] = p->id;
+    sw->last_id[slot] = id;
     sw->ports[slot] = p;
     sw->port_count++;
     join_number(sw, p);
     tell_of_port(sw, p, NETD_SEEN_PORT_UP);
-    return p->id;
+    return true;
+}
+
+/* Slots that were passed over by netd_switch_add_as() count as never used. */
+static uint32_t new_id(const struct netd_switch *sw)
+{
+    uint32_t slot = free_slot(sw), last = sw->last_id[slot];
+
+    return slot < sw->slots_used && last % NETD_PORT_SLOTS == slot ? last + NETD_PORT_SLOTS : slot;
+}
+
+uint32_t netd_switch_add(struct netd_switch *sw, const struct netd_port_config *config,
+                         const struct netd_link_ops *ops, void *link)
+{
+    uint32_t id;
+
+    if (!has_room(sw, config))
+        return NETD_MAC_NOWHERE;
+    id = new_id(sw);
+    return put(sw, id, config, ops, link) ? id : NETD_MAC_NOWHERE;
+}
+
+bool netd_switch_add_as(struct netd_switch *sw, uint32_t id, const struct netd_port_config *config,
+                        const struct netd_link_ops *ops, void *link)
+{
+    return has_room(sw, config) && !sw->ports[id % NETD_PORT_SLOTS] &&
+           put(sw, id, config, ops, link);
 }
 
 static void forget_timed(struct netd_switch *sw, const struct netd_port *p)
@@ -258,11 +303,11 @@ bool netd_switch_input(struct netd_switch *sw, uint32_t id, const struct iovec *
     if (!from)
         return false;
     sw->now_ns = now_ns;
-    before = from->counters.in_bytes;
+    before = from->counters->in_bytes;
     for (int i = 0; i < count; i++) {
         sw->batch[i].bytes = frames[i];
-        from->counters.in_frames++;
-        from->counters.in_bytes += frames[i].iov_len;
+        from->counters->in_frames++;
+        from->counters->in_bytes += frames[i].iov_len;
         netd_forward(sw, from, i);
     }
     for (uint32_t i = 0; i < sw->dirty_count; i++)
@@ -270,7 +315,7 @@ bool netd_switch_input(struct netd_switch *sw, uint32_t id, const struct iovec *
     sw->dirty_count = 0;
     clear_batch(sw, count);
     if (from->in_bucket.rate)
-        netd_rate_spend_in(sw, from, (uint32_t)(from->counters.in_bytes - before));
+        netd_rate_spend_in(sw, from, (uint32_t)(from->counters->in_bytes - before));
     return from->reading;
 }
 
@@ -288,7 +333,7 @@ void netd_switch_count_drop(struct netd_switch *sw, uint32_t id, enum netd_drop 
     struct netd_port *p = netd_switch_port(sw, id);
 
     if (p)
-        p->counters.drops[reason]++;
+        p->counters->drops[reason]++;
 }
 
 static int64_t tick_port(struct netd_switch *sw, struct netd_port *p)
@@ -336,7 +381,7 @@ const struct netd_counters *netd_switch_counters(const struct netd_switch *sw, u
 {
     const struct netd_port *p = netd_switch_port(sw, id);
 
-    return p ? &p->counters : NULL;
+    return p ? p->counters : NULL;
 }
 
 size_t netd_switch_waiting(const struct netd_switch *sw, uint32_t id)

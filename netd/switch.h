@@ -100,7 +100,7 @@ struct netd_switch_config {
     size_t queue_low;    /* and at which it lets them go */
     size_t queue_max;    /* hard limit of one port */
     size_t memory_max;   /* hard limit of all queues together */
-    int64_t hold_ns;     /* a port may hold its senders so long at a time */
+    int64_t hold_ns;     /* a port may hold its senders so long at a time; 0: never */
     int64_t pause_ns;    /* after having held them too long it may not for so long */
     uint32_t storm_rate; /* of ports that have none of their own; 0: any */
 };
@@ -129,6 +129,10 @@ typedef void (*netd_event_fn)(void *arg, const struct netd_event *event);
 
 /* NULL: no memory. */
 struct netd_switch *netd_switch_new(const struct netd_switch_config *config) um_nonnull(1) um_check;
+/* With a table of addresses that was made elsewhere, with the limits of config; it is the switch's
+ * from now on, also on failure. */
+struct netd_switch *netd_switch_new_with(const struct netd_switch_config *config,
+                                         struct netd_mac_table *macs) um_nonnull(1) um_check;
 /* Ports must be gone. */
 void netd_switch_free(struct netd_switch *sw);
 
@@ -151,8 +155,25 @@ uint32_t netd_switch_add(struct netd_switch *sw, const struct netd_port_config *
  * False: no such port, or no memory, and nothing has changed. Not from within the link's functions.
  */
 bool netd_switch_configure(struct netd_switch *sw, uint32_t id,
-                           const struct netd_port_config *config, int64_t now_ns)
-    um_nonnull(1, 3) um_check;
+                           const struct netd_port_config *config) um_nonnull(1, 3) um_check;
+/* With an id that a port had in an earlier life of the program. False: as NOWHERE above, or its
+ * slot is taken. */
+bool netd_switch_add_as(struct netd_switch *sw, uint32_t id, const struct netd_port_config *config,
+                        const struct netd_link_ops *ops, void *link) um_nonnull(1, 3, 4) um_check;
+/*
+ * A port may be without link, for a time or from the beginning: with these functions and NULL for
+ * the link. It keeps its addresses and counters; what is sent to it is dropped.
+ */
+extern const struct netd_link_ops netd_link_none;
+/* The port has a link now, or another one; what waited for that is dropped. */
+void netd_switch_attach(struct netd_switch *sw, uint32_t id, const struct netd_link_ops *ops,
+                        void *link) um_nonnull(1, 3);
+/* Go on counting there, in memory that outlives the port, from what is there. */
+void netd_switch_count_at(struct netd_switch *sw, uint32_t id, struct netd_counters *counters)
+    um_nonnull(1, 3);
+/* Hub, number of ports, times of addresses and of holding; all else is as it was. */
+void netd_switch_set_limits(struct netd_switch *sw, const struct netd_switch_config *config)
+    um_nonnull(1, 2);
 /* Unknown ids are fine, here and below. Not from within the link's functions. */
 void netd_switch_remove(struct netd_switch *sw, uint32_t id) um_nonnull(1);
 
@@ -178,6 +199,21 @@ uint32_t netd_switch_number(const struct netd_switch *sw, uint32_t id) um_nonnul
 /* NULL: no such port. Valid until the next call that may change anything. */
 const struct netd_counters *netd_switch_counters(const struct netd_switch *sw, uint32_t id)
     um_nonnull(1);
+/* How a port is, for people. */
+struct netd_port_status {
+    bool up; /* has a link */
+    bool holding, dropping, held;
+};
+struct netd_port_status netd_switch_status(const struct netd_switch *sw, uint32_t id) um_nonnull(1);
+/* NULL: no such port. */
+const char *netd_switch_name(const struct netd_switch *sw, uint32_t id) um_nonnull(1);
+/* Ids one by one: start with *at = 0, until false; *at is the slot after that of the port. */
+bool netd_switch_next(const struct netd_switch *sw, uint32_t *at, uint32_t *ret_id)
+    um_nonnull(1, 2, 3) um_check;
+/* No port is read any more, for good: what waits is sent, then the program ends. */
+void netd_switch_stop(struct netd_switch *sw) um_nonnull(1);
+/* Bytes waiting at all ports together, as cost. */
+size_t netd_switch_memory(const struct netd_switch *sw) um_nonnull(1);
 /* Bytes and frames waiting there, as cost. */
 size_t netd_switch_waiting(const struct netd_switch *sw, uint32_t id) um_nonnull(1);
 

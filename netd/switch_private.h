@@ -26,7 +26,8 @@ struct netd_port {
     struct netd_port_config config;
     const struct netd_link_ops *ops;
     void *link;
-    struct netd_counters counters;
+    struct netd_counters *counters; /* own ones, or memory of netd_switch_count_at() */
+    struct netd_counters own_counters;
     struct netd_bucket storm;
     struct netd_bucket in_bucket, out_bucket; /* rate.c */
 
@@ -37,6 +38,7 @@ struct netd_port {
     struct netd_queue queue;
     size_t queue_high, queue_low; /* the switch's, or less where the port has a rate */
     enum netd_push_state push;
+    bool stopped;              /* not read any more, for good */
     int64_t push_due_ns;       /* end of the time limit of HOLDING or DROPPING */
     struct netd_port *held_by; /* whose queue is why this one is not read */
     struct netd_port *held;    /* first of those held for this one's sake */

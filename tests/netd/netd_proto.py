@@ -73,7 +73,7 @@ def policy(mode=TRANSPARENT, vlan=0, vlans=(), isolation=0, storm=0, no_dhcp_ser
     return head + prefixes + bytes(-at % 8) + POLICY_RATES.pack(*rates)
 
 
-def network(hub=0, frame_max=65552, ports_max=0, mac_age_s=100, mac_guard_s=0, storm_rate=0, hold_ms=200, loop_guard=0,
+def network(hub=0, frame_max=65548, ports_max=0, mac_age_s=100, mac_guard_s=0, storm_rate=0, hold_ms=200, loop_guard=0,
             past_seconds=0, past_bytes=0):
     return NETWORK_BODY.pack(hub, frame_max, ports_max, mac_age_s, mac_guard_s, storm_rate, hold_ms, loop_guard,
                              past_seconds, past_bytes)
