@@ -59,6 +59,53 @@ struct netd_port *netd_switch_port(const struct netd_switch *sw, uint32_t id)
     return p && p->id == id ? p : NULL;
 }
 
+void netd_switch_observe(struct netd_switch *sw, netd_event_fn fn, void *arg)
+{
+    sw->event_fn = fn;
+    sw->event_arg = arg;
+}
+
+void netd_switch_tell(const struct netd_switch *sw, const struct netd_event *event)
+{
+    if (sw->event_fn)
+        sw->event_fn(sw->event_arg, event);
+}
+
+static void tell_of_port(const struct netd_switch *sw, const struct netd_port *p,
+                         enum netd_event_kind kind)
+{
+    netd_switch_tell(
+        sw, &(struct netd_event){.kind = kind, .port = p->id, .old_port = NETD_MAC_NOWHERE});
+}
+
+/* The number it is to have is in its config. */
+static void join_number(struct netd_switch *sw, struct netd_port *p)
+{
+    uint32_t number = p->config.number;
+
+    for (number += !number; !p->config.number && sw->numbers[number]; number++)
+        ;
+    p->number = number;
+    p->twin = p;
+    if (sw->numbers[number]) {
+        p->twin = sw->numbers[number]->twin;
+        sw->numbers[number]->twin = p;
+    } else {
+        sw->numbers[number] = p;
+    }
+}
+
+static void leave_number(struct netd_switch *sw, struct netd_port *p)
+{
+    struct netd_port *before = p;
+
+    while (before->twin != p)
+        before = before->twin;
+    before->twin = p->twin;
+    if (sw->numbers[p->number] == p)
+        sw->numbers[p->number] = p->twin == p ? NULL : p->twin;
+}
+
 void netd_switch_wake(struct netd_switch *sw, struct netd_port *p, int64_t at_ns)
 {
     if (!p->timed) {
@@ -120,8 +167,13 @@ bool netd_switch_configure(struct netd_switch *sw, uint32_t id,
 {
     struct netd_port *p = netd_switch_port(sw, id);
 
+    struct netd_port_config with_number = *config;
+
     sw->now_ns = now_ns;
-    return p && take_config(sw, p, config);
+    if (!p)
+        return false;
+    with_number.number = p->config.number;
+    return take_config(sw, p, &with_number);
 }
 
 static uint32_t free_slot(const struct netd_switch *sw)
@@ -139,7 +191,8 @@ uint32_t netd_switch_add(struct netd_switch *sw, const struct netd_port_config *
     struct netd_port *p;
     uint32_t slot;
 
-    if (sw->port_count >= sw->config.ports_max || sw->port_count >= NETD_PORT_SLOTS)
+    if (sw->port_count >= sw->config.ports_max || sw->port_count >= NETD_PORT_SLOTS ||
+        config->number > NETD_PORT_SLOTS)
         return NETD_MAC_NOWHERE;
     p = calloc(1, sizeof(*p));
     if (!p)
@@ -158,6 +211,8 @@ uint32_t netd_switch_add(struct netd_switch *sw, const struct netd_port_config *
     sw->last_id[slot] = p->id;
     sw->ports[slot] = p;
     sw->port_count++;
+    join_number(sw, p);
+    tell_of_port(sw, p, NETD_EVENT_PORT_UP);
     return p->id;
 }
 
@@ -178,8 +233,10 @@ void netd_switch_remove(struct netd_switch *sw, uint32_t id)
 
     if (!p)
         return;
+    tell_of_port(sw, p, NETD_EVENT_PORT_DOWN);
     netd_push_close(sw, p);
     forget_timed(sw, p);
+    leave_number(sw, p);
     netd_mac_forget_port(sw->macs, id);
     sw->ports[id % NETD_PORT_SLOTS] = NULL;
     sw->port_count--;
@@ -271,6 +328,13 @@ void netd_switch_tick(struct netd_switch *sw, int64_t now_ns)
 int64_t netd_switch_due(const struct netd_switch *sw)
 {
     return sw->due_ns;
+}
+
+uint32_t netd_switch_number(const struct netd_switch *sw, uint32_t id)
+{
+    const struct netd_port *p = netd_switch_port(sw, id);
+
+    return p ? p->number : 0;
 }
 
 const struct netd_counters *netd_switch_counters(const struct netd_switch *sw, uint32_t id)

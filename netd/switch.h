@@ -64,6 +64,12 @@ struct netd_rate {
 
 struct netd_port_config {
     char name[64];
+    /*
+     * What users call it, at most NETD_PORT_SLOTS; 0: the lowest that is free. Ports of one number
+     * are one port with several links, as in VDE: what is for one goes to all of them, and they do
+     * not reach each other.
+     */
+    uint32_t number;
     enum netd_vlan_mode vlan_mode;
     uint16_t vlan;      /* ACCESS: its VLAN; TRUNK: that of frames without tag, 0: none */
     uint8_t *vlan_set;  /* TRUNK: NETD_VLAN_SET_BYTES, bit n%8 of byte n/8; copied */
@@ -101,6 +107,26 @@ struct netd_switch_config {
 
 extern const struct netd_switch_config netd_switch_config_default;
 
+enum netd_event_kind {
+    NETD_EVENT_PORT_UP,   /* port is there now */
+    NETD_EVENT_PORT_DOWN, /* port is still there, but not for long */
+    NETD_EVENT_LEARNT,    /* mac is known now, at port */
+    NETD_EVENT_MOVED,     /* mac is known at port now, was at old_port */
+    NETD_EVENT_REFUSED,   /* mac was seen at port, but belongs to old_port */
+    NETD_EVENT_UNKNOWN    /* a frame from port for mac, which is not known: it goes everywhere */
+};
+
+/* Guests make them: whoever writes them down sets a limit. */
+struct netd_event {
+    enum netd_event_kind kind;
+    uint32_t port, old_port; /* ids; old_port may be gone, or NETD_MAC_NOWHERE */
+    uint64_t mac;
+    uint16_t vlan;
+};
+
+/* Called from within the switch's calls; may only ask the switch, not change it. */
+typedef void (*netd_event_fn)(void *arg, const struct netd_event *event);
+
 /* NULL: no memory. */
 struct netd_switch *netd_switch_new(const struct netd_switch_config *config) um_nonnull(1) um_check;
 /* Ports must be gone. */
@@ -109,6 +135,8 @@ void netd_switch_free(struct netd_switch *sw);
 void netd_switch_set_hub(struct netd_switch *sw, bool hub) um_nonnull(1);
 /* Of all ports that have none of their own, from now on; 0: any. */
 void netd_switch_set_storm_rate(struct netd_switch *sw, uint32_t rate) um_nonnull(1);
+/* Have fn told of events; one at a time, NULL: nobody. */
+void netd_switch_observe(struct netd_switch *sw, netd_event_fn fn, void *arg) um_nonnull(1);
 struct netd_mac_table *netd_switch_macs(struct netd_switch *sw) um_nonnull(1);
 
 /*
@@ -119,7 +147,8 @@ struct netd_mac_table *netd_switch_macs(struct netd_switch *sw) um_nonnull(1);
 uint32_t netd_switch_add(struct netd_switch *sw, const struct netd_port_config *config,
                          const struct netd_link_ops *ops, void *link) um_nonnull(1, 2, 3) um_check;
 /*
- * Change a port while it runs: its link, queue, counters and addresses stay. config is copied.
+ * Change a port while it runs: its link, number, queue, counters and addresses stay. config is
+ * copied.
  * False: no such port, or no memory, and nothing has changed. Not from within the link's functions.
  */
 bool netd_switch_configure(struct netd_switch *sw, uint32_t id,
@@ -145,6 +174,8 @@ void netd_switch_tick(struct netd_switch *sw, int64_t now_ns) um_nonnull(1);
 /* When netd_switch_tick() is to be called next. Any call may bring that nearer. */
 int64_t netd_switch_due(const struct netd_switch *sw) um_nonnull(1);
 
+/* What users call it, from 1 on; 0: no such port. */
+uint32_t netd_switch_number(const struct netd_switch *sw, uint32_t id) um_nonnull(1);
 /* NULL: no such port. Valid until the next call that may change anything. */
 const struct netd_counters *netd_switch_counters(const struct netd_switch *sw, uint32_t id)
     um_nonnull(1);

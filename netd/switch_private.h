@@ -21,6 +21,8 @@ enum netd_form { NETD_FORM_SAME, NETD_FORM_POP, NETD_FORM_PUSH, NETD_FORM_RETAG,
 
 struct netd_port {
     uint32_t id;
+    uint32_t number;
+    struct netd_port *twin; /* ring of the ports of this number; alone: itself */
     struct netd_port_config config;
     const struct netd_link_ops *ops;
     void *link;
@@ -63,6 +65,9 @@ struct netd_switch {
     uint32_t last_id[NETD_PORT_SLOTS]; /* of the last port in that slot, or 0 */
     uint32_t slots_used;               /* slots from here on were never used */
     uint32_t port_count;
+    struct netd_port *numbers[NETD_PORT_SLOTS + 1]; /* any of that number; 0 is nobody's */
+    netd_event_fn event_fn;
+    void *event_arg;
     size_t memory; /* cost of all queues */
     int64_t now_ns;
     int64_t age_due_ns;
@@ -81,6 +86,8 @@ struct netd_port *netd_switch_port(const struct netd_switch *sw, uint32_t id);
 void netd_switch_wake(struct netd_switch *sw, struct netd_port *p, int64_t at_ns);
 /* Whether the port is read may have changed. */
 void netd_switch_update_reading(struct netd_port *p);
+/* Tell of something, if anybody wants to know. */
+void netd_switch_tell(const struct netd_switch *sw, const struct netd_event *event);
 
 /* forward.c: decide where slot i of the batch goes and note it there, or count its drop. */
 void netd_forward(struct netd_switch *sw, struct netd_port *from, int i);
