@@ -163,16 +163,14 @@ static bool take_config(struct netd_switch *sw, struct netd_port *p,
 }
 
 bool netd_switch_configure(struct netd_switch *sw, uint32_t id,
-                           const struct netd_port_config *config, int64_t now_ns)
+                           const struct netd_port_config *config)
 {
     struct netd_port *p = netd_switch_port(sw, id);
-
     struct netd_port_config with_number = *config;
 
-    sw->now_ns = now_ns;
     if (!p)
         return false;
-    with_number.number = p->config.number;
+    with_number.number = p->number;
     return take_config(sw, p, &with_number);
 }
 
@@ -212,7 +210,7 @@ uint32_t netd_switch_add(struct netd_switch *sw, const struct netd_port_config *
     sw->ports[slot] = p;
     sw->port_count++;
     join_number(sw, p);
-    tell_of_port(sw, p, NETD_EVENT_PORT_UP);
+    tell_of_port(sw, p, NETD_SEEN_PORT_UP);
     return p->id;
 }
 
@@ -233,10 +231,10 @@ void netd_switch_remove(struct netd_switch *sw, uint32_t id)
 
     if (!p)
         return;
-    tell_of_port(sw, p, NETD_EVENT_PORT_DOWN);
+    tell_of_port(sw, p, NETD_SEEN_PORT_DOWN);
     netd_push_close(sw, p);
-    forget_timed(sw, p);
     leave_number(sw, p);
+    forget_timed(sw, p);
     netd_mac_forget_port(sw->macs, id);
     sw->ports[id % NETD_PORT_SLOTS] = NULL;
     sw->port_count--;

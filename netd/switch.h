@@ -108,12 +108,12 @@ struct netd_switch_config {
 extern const struct netd_switch_config netd_switch_config_default;
 
 enum netd_event_kind {
-    NETD_EVENT_PORT_UP,   /* port is there now */
-    NETD_EVENT_PORT_DOWN, /* port is still there, but not for long */
-    NETD_EVENT_LEARNT,    /* mac is known now, at port */
-    NETD_EVENT_MOVED,     /* mac is known at port now, was at old_port */
-    NETD_EVENT_REFUSED,   /* mac was seen at port, but belongs to old_port */
-    NETD_EVENT_UNKNOWN    /* a frame from port for mac, which is not known: it goes everywhere */
+    NETD_SEEN_PORT_UP,   /* port is there now */
+    NETD_SEEN_PORT_DOWN, /* port is still there, but not for long */
+    NETD_SEEN_LEARNT,    /* mac is known now, at port */
+    NETD_SEEN_MOVED,     /* mac is known at port now, was at old_port */
+    NETD_SEEN_REFUSED,   /* mac was seen at port, but belongs to old_port */
+    NETD_SEEN_UNKNOWN    /* a frame from port for mac, which is not known: it goes everywhere */
 };
 
 /* Guests make them: whoever writes them down sets a limit. */
@@ -133,10 +133,10 @@ struct netd_switch *netd_switch_new(const struct netd_switch_config *config) um_
 void netd_switch_free(struct netd_switch *sw);
 
 void netd_switch_set_hub(struct netd_switch *sw, bool hub) um_nonnull(1);
-/* Of all ports that have none of their own, from now on; 0: any. */
-void netd_switch_set_storm_rate(struct netd_switch *sw, uint32_t rate) um_nonnull(1);
 /* Have fn told of events; one at a time, NULL: nobody. */
 void netd_switch_observe(struct netd_switch *sw, netd_event_fn fn, void *arg) um_nonnull(1);
+/* Of all ports that have none of their own, from now on; 0: any. */
+void netd_switch_set_storm_rate(struct netd_switch *sw, uint32_t rate) um_nonnull(1);
 struct netd_mac_table *netd_switch_macs(struct netd_switch *sw) um_nonnull(1);
 
 /*
@@ -148,12 +148,11 @@ uint32_t netd_switch_add(struct netd_switch *sw, const struct netd_port_config *
                          const struct netd_link_ops *ops, void *link) um_nonnull(1, 2, 3) um_check;
 /*
  * Change a port while it runs: its link, number, queue, counters and addresses stay. config is
- * copied.
- * False: no such port, or no memory, and nothing has changed. Not from within the link's functions.
+ * copied. False: no such port, or no memory, and nothing has changed. Not from within the link's
+ * functions.
  */
 bool netd_switch_configure(struct netd_switch *sw, uint32_t id,
-                           const struct netd_port_config *config, int64_t now_ns)
-    um_nonnull(1, 3) um_check;
+                           const struct netd_port_config *config) um_nonnull(1, 3) um_check;
 /* Unknown ids are fine, here and below. Not from within the link's functions. */
 void netd_switch_remove(struct netd_switch *sw, uint32_t id) um_nonnull(1);
 

@@ -82,12 +82,12 @@ struct netd_switch {
 
 struct netd_port *netd_switch_port(const struct netd_switch *sw, uint32_t id);
 
+/* Tell of something, if anybody wants to know. */
+void netd_switch_tell(const struct netd_switch *sw, const struct netd_event *event);
 /* Have netd_switch_tick() look at the port at that time, or before. */
 void netd_switch_wake(struct netd_switch *sw, struct netd_port *p, int64_t at_ns);
 /* Whether the port is read may have changed. */
 void netd_switch_update_reading(struct netd_port *p);
-/* Tell of something, if anybody wants to know. */
-void netd_switch_tell(const struct netd_switch *sw, const struct netd_event *event);
 
 /* forward.c: decide where slot i of the batch goes and note it there, or count its drop. */
 void netd_forward(struct netd_switch *sw, struct netd_port *from, int i);

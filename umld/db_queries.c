@@ -69,8 +69,6 @@ const struct db_statement db_statements[DBQ_COUNT] = {
     [DBQ_NETWORK_MAC_DELETE] = {"DELETE FROM network_mac"
                                 " WHERE network_id = ? AND mac = ? AND vlan = ?",
                                 "isi"},
-    [DBQ_NETWORK_MAC_OF_PORT] = {"DELETE FROM network_mac WHERE network_id = ? AND port_id = ?",
-                                 "ii"},
     [DBQ_JOB_INSERT] = {"INSERT INTO job(kind, object, state, uid, start_ns)"
                         " VALUES (?, ?, 'running', ?, ?)",
                         "ssii", true},

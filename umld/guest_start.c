@@ -107,15 +107,18 @@ static enum um_code write_words(struct guest *g, const struct launch_kernel *ker
 static enum um_code fill_order(struct guest *g, const struct launch_kernel *kernel,
                                struct launch_options *options, struct um_error *err)
 {
-    char dir[GUEST_PATH_SIZE], inner[GUEST_PATH_SIZE], log[GUEST_PATH_SIZE], exit[GUEST_PATH_SIZE];
+    char dir[GUEST_PATH_SIZE], inner[GUEST_PATH_SIZE], log[GUEST_PATH_SIZE], exit[GUEST_PATH_SIZE],
+        networks[GUEST_PATH_SIZE];
     struct launch_paths paths = {.guest_dir = guest_path(g, GUEST_PATH_DIR, dir),
                                  .inner_dir = guest_path(g, GUEST_PATH_INNER, inner),
                                  .log_dir = guest_path(g, GUEST_PATH_LOG, log),
-                                 .exit_file = guest_path(g, GUEST_PATH_EXIT, exit)};
+                                 .exit_file = guest_path(g, GUEST_PATH_EXIT, exit),
+                                 .networks = networks};
     struct launch_disks disks;
     struct tools tools = {.bwrap = ""};
     enum um_code code = find_tools(g, &tools, err);
 
+    snprintf(networks, sizeof(networks), "%s/n", g->umld->paths.run_dir);
     paths.umlinit = tools.umlinit;
     paths.guard = tools.guard;
     paths.watchdog = tools.watchdog;

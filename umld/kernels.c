@@ -461,6 +461,7 @@ void kernel_launch(const struct kernel_entry *e, struct launch_kernel *ret)
                                   .dynamic = e->elf.dynamic,
                                   .guard = e->verdict.guard,
                                   .vec = e->facts.vector,
+                                  .transports = (const char *const *)e->facts.transports.v,
                                   .lpj = e->lpj};
 }
 

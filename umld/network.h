@@ -7,10 +7,11 @@
  * connection to umlnetd), network_send.c (its configuration), network_adopt.c (after a restart of
  * umld), network_port.c (ports), network_guest.c (what guests' definitions want of networks).
  *
- * A *port* is one net device of a guest's definition. Its number is chosen when the definition first
- * names it and is kept for as long as guest and device are: counters and fixed addresses follow it.
- * Ports follow definitions by themselves (guest_create(), guest_redefine(), guest_remove() tell);
- * who changes a guest that runs calls network_port_set() only to know when umlnetd has it.
+ * A *port* is one net device of a guest's definition. Its number is chosen when the definition
+ * first names it and is kept for as long as guest and device are: counters and fixed addresses
+ * follow it. Ports follow definitions by themselves (guest_create(), guest_redefine(),
+ * guest_remove() tell); who changes a guest that runs calls network_port_set() only to know when
+ * umlnetd has it.
  */
 #ifndef UMLD_NETWORK_H
 #define UMLD_NETWORK_H
@@ -19,9 +20,10 @@
 #include "vmcore/guest/definition.h"
 
 struct guest;
+struct networks;
 
-/* Room for network_links_path(); the path fits a socket's address. */
-#define NETWORK_PATH_SIZE 112
+/* Room for network_links_path(); paths of networks there are fit a socket's address. */
+#define NETWORK_PATH_SIZE 256
 
 /* errnum 0: umlnetd has the port as it was told. Else what text says; ECONNRESET: umlnetd is gone
  * and its successor will be told anyway. Called exactly once, never from within the asking call. */
@@ -41,6 +43,23 @@ void network_port_drop(struct guest *g, const char *device) um_nonnull(1, 2);
 
 /* Is its umlnetd configured and taking links? */
 bool network_ready(struct umld *umld, const char *name) um_nonnull(1, 2);
+
+/*
+ * Of the first network that a net device of g names and that does not run: its name and why; NULL:
+ * all run. *ret_lost: it has failed, and nobody is going to start it.
+ */
+const char *network_missing(const struct guest *g, char *why, size_t size, bool *ret_lost)
+    um_nonnull(1, 2, 4);
+/* UM_E_NOT_FOUND when a net device of def names no network there is, with those there are. */
+enum um_code network_check_devices(struct umld *umld, const struct guest_definition *def,
+                                   struct um_error *err) um_nonnull(1, 2) um_check;
+/* The ports of g become what its definition says. */
+void network_guest_defined(struct guest *g) um_nonnull(1);
+void network_guest_removed(struct guest *g) um_nonnull(1);
+
+/* The daemon's set. */
+struct networks *networks_new(struct umld *umld) um_nonnull(1) um_check;
+void networks_free(struct networks *networks); /* umlnetds go on */
 
 /* R/n/NAME/links, where umlmon offers links. Good for networks that do not exist, too. */
 const char *network_links_path(const struct umld *umld, const char *name,

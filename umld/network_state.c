@@ -40,57 +40,61 @@ static const char *const action_names[NETWORK_ACTION_COUNT] = {
     [NETWORK_ACT_FREE] = "free",
 };
 
-#define TO(state, act) {true, NETWORK_##state, NETWORK_ACT_##act}
+#define TO(state, act)                                                                             \
+    {                                                                                              \
+        true, NETWORK_##state, NETWORK_ACT_##act                                                   \
+    }
 
-static const struct network_transition table[NETWORK_STATE_COUNT][NETWORK_EVENT_COUNT] = {
-    [NETWORK_STARTING] =
-        {
-            [NETWORK_U_RESTART] = TO(STARTING, NONE),
-            [NETWORK_U_REMOVE] = TO(STOPPING, END),
-            [NETWORK_N_STATE] = TO(STARTING, CONFIGURE),
-            [NETWORK_N_GOING] = TO(RUNNING, UP),
-            [NETWORK_N_LOST] = TO(STARTING, KILL),
-            [NETWORK_N_BAD] = TO(STARTING, KILL),
-            [NETWORK_P_DIED] = TO(BACKOFF, ARM),
-            [NETWORK_P_WORN] = TO(FAILED, FAIL),
-            [NETWORK_T_EXPIRED] = TO(STARTING, KILL),
-        },
-    [NETWORK_RUNNING] =
-        {
-            [NETWORK_U_RESTART] = TO(HANDOVER, HANDOVER),
-            [NETWORK_U_REMOVE] = TO(STOPPING, END),
-            [NETWORK_N_LOST] = TO(STARTING, CONNECT),
-            [NETWORK_N_BAD] = TO(STARTING, KILL),
-            [NETWORK_P_DIED] = TO(BACKOFF, ARM),
-            [NETWORK_P_WORN] = TO(FAILED, FAIL),
-        },
-    [NETWORK_BACKOFF] =
-        {
-            [NETWORK_U_RESTART] = TO(STARTING, RENEW),
-            [NETWORK_U_REMOVE] = TO(STOPPING, FREE),
-            [NETWORK_T_EXPIRED] = TO(STARTING, SPAWN),
-        },
-    [NETWORK_FAILED] =
-        {
-            [NETWORK_U_RESTART] = TO(STARTING, RENEW),
-            [NETWORK_U_REMOVE] = TO(STOPPING, FREE),
-        },
-    [NETWORK_HANDOVER] =
-        {
-            [NETWORK_U_RESTART] = TO(HANDOVER, NONE),
-            [NETWORK_U_REMOVE] = TO(STOPPING, END),
-            [NETWORK_N_BAD] = TO(HANDOVER, KILL),
-            [NETWORK_P_DIED] = TO(STARTING, RENEW),
-            [NETWORK_P_WORN] = TO(STARTING, RENEW),
-            [NETWORK_T_EXPIRED] = TO(HANDOVER, KILL),
-        },
-    [NETWORK_STOPPING] =
-        {
-            [NETWORK_U_REMOVE] = TO(STOPPING, NONE),
-            [NETWORK_P_DIED] = TO(STOPPING, FREE),
-            [NETWORK_P_WORN] = TO(STOPPING, FREE),
-            [NETWORK_T_EXPIRED] = TO(STOPPING, KILL),
-        },
+static const struct network_transition table[NETWORK_STATE_COUNT][NETWORK_EVENT_COUNT] =
+    {
+        [NETWORK_STARTING] =
+            {
+                [NETWORK_U_RESTART] = TO(STARTING, NONE),
+                [NETWORK_U_REMOVE] = TO(STOPPING, END),
+                [NETWORK_N_STATE] = TO(STARTING, CONFIGURE),
+                [NETWORK_N_GOING] = TO(RUNNING, UP),
+                [NETWORK_N_LOST] = TO(STARTING, KILL),
+                [NETWORK_N_BAD] = TO(STARTING, KILL),
+                [NETWORK_P_DIED] = TO(BACKOFF, ARM),
+                [NETWORK_P_WORN] = TO(FAILED, FAIL),
+                [NETWORK_T_EXPIRED] = TO(STARTING, KILL),
+            },
+        [NETWORK_RUNNING] =
+            {
+                [NETWORK_U_RESTART] = TO(HANDOVER, HANDOVER),
+                [NETWORK_U_REMOVE] = TO(STOPPING, END),
+                [NETWORK_N_LOST] = TO(STARTING, CONNECT),
+                [NETWORK_N_BAD] = TO(STARTING, KILL),
+                [NETWORK_P_DIED] = TO(BACKOFF, ARM),
+                [NETWORK_P_WORN] = TO(FAILED, FAIL),
+            },
+        [NETWORK_BACKOFF] =
+            {
+                [NETWORK_U_RESTART] = TO(STARTING, RENEW),
+                [NETWORK_U_REMOVE] = TO(STOPPING, FREE),
+                [NETWORK_T_EXPIRED] = TO(STARTING, SPAWN),
+            },
+        [NETWORK_FAILED] =
+            {
+                [NETWORK_U_RESTART] = TO(STARTING, RENEW),
+                [NETWORK_U_REMOVE] = TO(STOPPING, FREE),
+            },
+        [NETWORK_HANDOVER] =
+            {
+                [NETWORK_U_RESTART] = TO(HANDOVER, NONE),
+                [NETWORK_U_REMOVE] = TO(STOPPING, END),
+                [NETWORK_N_BAD] = TO(HANDOVER, KILL),
+                [NETWORK_P_DIED] = TO(STARTING, RENEW),
+                [NETWORK_P_WORN] = TO(STARTING, RENEW),
+                [NETWORK_T_EXPIRED] = TO(HANDOVER, KILL),
+            },
+        [NETWORK_STOPPING] =
+            {
+                [NETWORK_U_REMOVE] = TO(STOPPING, NONE),
+                [NETWORK_P_DIED] = TO(STOPPING, FREE),
+                [NETWORK_P_WORN] = TO(STOPPING, FREE),
+                [NETWORK_T_EXPIRED] = TO(STOPPING, KILL),
+            },
 };
 
 const struct network_state_info *network_state_info(enum network_state s)

@@ -25,12 +25,12 @@ enum network_state {
 enum network_event {
     NETWORK_U_RESTART,
     NETWORK_U_REMOVE,
-    NETWORK_N_STATE,  /* connected, and its first message has come */
-    NETWORK_N_GOING,  /* configured */
-    NETWORK_N_LOST,   /* the connection broke: proves nothing, the process may live */
-    NETWORK_N_BAD,    /* it says what cannot be understood, refuses its configuration, or is silent */
-    NETWORK_P_DIED,   /* its process has ended, or could not be started */
-    NETWORK_P_WORN,   /* the same, once too often */
+    NETWORK_N_STATE, /* connected, and its first message has come */
+    NETWORK_N_GOING, /* configured */
+    NETWORK_N_LOST,  /* the connection broke: proves nothing, the process may live */
+    NETWORK_N_BAD,  /* it says what cannot be understood, refuses its configuration, or is silent */
+    NETWORK_P_DIED, /* its process has ended, or could not be started */
+    NETWORK_P_WORN, /* the same, once too often */
     NETWORK_T_EXPIRED, /* this state's time limit */
     NETWORK_EVENT_COUNT
 };

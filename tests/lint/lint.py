@@ -37,6 +37,8 @@ ROOMS = {
         "vmcore/monitor/order.h",
         "vmcore/monitor/proto.h",
         "netd/proto.h",
+        # Names of counters: a table of words, no functions are called.
+        "netd/drop.h",
         "mconsole",
         "schemas",
     ],

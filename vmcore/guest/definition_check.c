@@ -226,6 +226,22 @@ static void check_share(struct problems *p, const struct guest_definition *d, si
     }
 }
 
+/* vecN: and ethN= are given to the kernel as they are; netN= is its vecN, too. */
+static void check_nic(struct problems *p, const struct guest_definition *d, const struct device *v)
+{
+    char name[32], net[32];
+
+    device_name(v, name, sizeof(name));
+    snprintf(net, sizeof(net), "net%d", v->index);
+    if (v->kind == DEVICE_VEC && guest_definition_find(d, net))
+        um_hint(problem_add(p, UM_E_INVALID, name, "%s is the guest's name for %s", name, net),
+                "use another number for one of them");
+    if (d->sandbox)
+        um_hint(problem_add(p, UM_E_INVALID, name,
+                            "\"%.100s\": the sandbox has no network of the host's", v->text),
+                "use %s=NETWORK (umlctl net create NETWORK), or sandbox=off", net);
+}
+
 static void check_devices(struct problems *p, const struct guest_definition *d)
 {
     char name[32];
@@ -244,6 +260,8 @@ static void check_devices(struct problems *p, const struct guest_definition *d)
             check_share(p, d, i);
         else if (v->kind == DEVICE_HOSTFS)
             check_share_path(p, name, v->hostfs.dir);
+        else if (v->kind == DEVICE_VEC || v->kind == DEVICE_ETH)
+            check_nic(p, d, v);
     }
 }
 

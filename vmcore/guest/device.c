@@ -1,8 +1,8 @@
 /*
  * The table of device kinds and what is common to all of them. Each kind's own syntax is in
- * device_ubd.c, device_line.c and device_plain.c. The surprise: numbers are read with C's base
- * detection, because the kernel does so (`con010` is console 8), and the stored text keeps the
- * number as it was written.
+ * device_ubd.c, device_line.c, device_net.c, device_nic.c and device_plain.c. The surprise: numbers
+ * are read with C's base detection, because the kernel does so (`con010` is console 8), and the
+ * stored text keeps the number as it was written.
  */
 #include "vmcore/guest/device_internal.h"
 
@@ -17,7 +17,8 @@ enum unit_rule {
     UNIT_NEVER,
     UNIT_OPTIONAL, /* without a number: the default for all, index -1 */
     UNIT_ALWAYS,
-    UNIT_UBD /* number or letter, flags may follow */
+    UNIT_COLON, /* always, and `:` instead of `=` */
+    UNIT_UBD    /* number or letter, flags may follow */
 };
 
 static const struct kind_row {
@@ -34,6 +35,9 @@ static const struct kind_row {
     [DEVICE_INITRD] = {"initrd", UNIT_NEVER, 0, device_parse_initrd},
     [DEVICE_SHARE] = {"share", UNIT_ALWAYS, DEVICE_SHARE_MAX - 1, device_parse_share},
     [DEVICE_UMID] = {"umid", UNIT_NEVER, 0, device_parse_umid},
+    [DEVICE_NET] = {"net", UNIT_ALWAYS, DEVICE_NET_MAX - 1, device_parse_net},
+    [DEVICE_VEC] = {"vec", UNIT_COLON, DEVICE_NET_MAX - 1, device_parse_vec},
+    [DEVICE_ETH] = {"eth", UNIT_ALWAYS, DEVICE_NET_MAX - 1, device_parse_eth},
 };
 
 const char *device_kind_name(enum device_kind kind)
@@ -119,6 +123,11 @@ enum um_code device_path(struct device_parser *p, const char *what, const char *
     return UM_OK;
 }
 
+static char separator(const struct kind_row *k)
+{
+    return k->unit == UNIT_COLON ? ':' : '=';
+}
+
 /* Does the word begin like this kind? What follows the name decides: `console=` is not `con`. */
 static bool kind_matches(const struct kind_row *k, const char *word)
 {
@@ -131,11 +140,12 @@ static bool kind_matches(const struct kind_row *k, const char *word)
         return *rest == '=';
     case UNIT_OPTIONAL:
     case UNIT_ALWAYS:
+    case UNIT_COLON:
         if (isdigit((unsigned char)*rest))
             rest += strspn(rest, "0123456789abcdefABCDEFxX");
-        else if (k->unit == UNIT_ALWAYS)
+        else if (k->unit != UNIT_OPTIONAL)
             return false;
-        return *rest == '=' || !*rest;
+        return *rest == '=' || *rest == separator(k) || !*rest;
     case UNIT_UBD:
         return true;
     }
@@ -158,8 +168,8 @@ bool device_word_known(const char *word)
 static enum um_code unknown_device(struct device_parser *p)
 {
     device_fail(p, UM_E_INVALID, "unknown device");
-    um_hint(p->err, "devices are ubdN= conN= con= sslN= ssl= mem= hostfs= initrd= shareN= umid=; "
-                    "kernel options go after `--`");
+    um_hint(p->err, "devices are ubdN= conN= con= sslN= ssl= netN= vecN: ethN= mem= hostfs= "
+                    "initrd= shareN= umid=; kernel options go after `--`");
     return UM_E_INVALID;
 }
 
@@ -172,7 +182,7 @@ static enum um_code parse_unit(struct device_parser *p, const struct kind_row *k
     *ret_index = -1;
     if (k->unit == UNIT_UBD && *s >= 'a' && *s < 'a' + DEVICE_UBD_MAX) {
         *ret_index = *s++ - 'a';
-    } else if (k->unit == UNIT_UBD || (k->unit != UNIT_NEVER && *s != '=' && *s)) {
+    } else if (k->unit == UNIT_UBD || (k->unit != UNIT_NEVER && *s != separator(k) && *s)) {
         const char *end = s;
 
         if (!device_unit(s, k->max, ret_index, &end)) {
@@ -184,9 +194,9 @@ static enum um_code parse_unit(struct device_parser *p, const struct kind_row *k
         s = end;
     }
     if (k->unit != UNIT_UBD) {
-        if (*s != '=')
-            return device_fail(p, UM_E_INVALID, "`=` is missing after %.*s", (int)(s - p->word),
-                               p->word);
+        if (*s != separator(k))
+            return device_fail(p, UM_E_INVALID, "`%c` is missing after %.*s", separator(k),
+                               (int)(s - p->word), p->word);
         s++;
     }
     um_buf_append(&p->text, p->word, (size_t)(s - p->word));
@@ -281,6 +291,13 @@ void device_done(struct device *d)
         break;
     case DEVICE_UMID:
         free(d->umid);
+        break;
+    case DEVICE_NET:
+        device_net_free(d->net);
+        break;
+    case DEVICE_VEC:
+    case DEVICE_ETH:
+        free(d->nic.transport);
         break;
     case DEVICE_MEM:
     case DEVICE_KIND_COUNT:

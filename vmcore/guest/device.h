@@ -18,6 +18,9 @@ enum device_kind {
     DEVICE_INITRD, /* initrd=<file> */
     DEVICE_SHARE,  /* share<n>=HOSTDIR[:PATH][:ro] */
     DEVICE_UMID,   /* umid=<name>: cosmetic here, umld names the run directory */
+    DEVICE_NET,    /* net<n>=NETWORK[,key=value]…: a port of a managed network (device_net.c) */
+    DEVICE_VEC,    /* vec<n>:transport=…: the kernel's own; only without the sandbox */
+    DEVICE_ETH,    /* eth<n>=<transport>[,…]: the same, kernels up to 6.15 */
     DEVICE_KIND_COUNT
 };
 
@@ -49,7 +52,43 @@ enum {
     DEVICE_UBD_MAX = 16,
     DEVICE_CON_MAX = 16,
     DEVICE_SSL_MAX = 64,
-    DEVICE_SHARE_MAX = 16
+    DEVICE_SHARE_MAX = 16,
+    DEVICE_NET_MAX = 16
+};
+
+enum device_vlan { DEVICE_VLAN_TRANSPARENT, DEVICE_VLAN_ACCESS, DEVICE_VLAN_TRUNK };
+
+enum {
+    DEVICE_NET_SOURCES = 8, /* prefixes of each family */
+    DEVICE_NET_RANGES = 16,
+    DEVICE_NET_GROUP_MAX = 65535,
+    DEVICE_NET_MTU_MIN = 576, /* uml(kernel), vector_kern.c */
+    DEVICE_NET_MTU_MAX = 65534
+};
+
+struct device_prefix {
+    uint8_t address[16]; /* as in a packet; IPv4: the first four */
+    unsigned bits;
+};
+
+/* What a port of a network may and must. */
+struct device_net {
+    char *network;  /* owned */
+    uint8_t mac[6]; /* all zero: not chosen yet, see device_net_mac() */
+    enum device_vlan vlan_mode;
+    unsigned vlan;   /* access: its VLAN */
+    unsigned native; /* trunk: VLAN of frames without tag; 0: none */
+    struct {
+        uint16_t first, last;
+    } trunk[DEVICE_NET_RANGES]; /* VLANs that pass tagged, as they were given */
+    size_t trunk_count;
+    unsigned isolated;                    /* group; 0: none */
+    bool guard_mac, guard_dhcp, guard_ra; /* only its own address; no server; no router */
+    struct device_prefix ipv4[DEVICE_NET_SOURCES], ipv6[DEVICE_NET_SOURCES];
+    size_t ipv4_count, ipv6_count; /* sources that its packets may have; 0: any */
+    unsigned mtu;                  /* in the guest; 0: the kernel's default, 1500 */
+    uint64_t in_rate, in_burst;    /* bytes a second from the guest, and at once; 0: not given */
+    uint64_t out_rate, out_burst;  /* to the guest */
 };
 
 struct device {
@@ -81,6 +120,10 @@ struct device {
             bool read_only;
         } share;
         char *umid;
+        struct device_net *net; /* owned */
+        struct {
+            char *transport; /* owned */
+        } nic;               /* vec, eth: the text is what the kernel is told */
     };
 };
 
@@ -100,6 +143,17 @@ bool device_copy(const struct device *from, struct device *ret) um_nonnull(1, 2)
 
 /* `ubd0`, `con1`, `con`, `mem`: what one device is called, for lookups and messages. */
 const char *device_name(const struct device *d, char *buf, size_t size) um_nonnull(1, 2);
+
+/*
+ * The address of a net device that has none of its own: locally administered, and another for each
+ * guest (its number, never used again) and unit.
+ */
+void device_net_mac(int64_t guest, int unit, uint8_t ret[6]) um_nonnull(3);
+bool device_net_has_mac(const struct device *d) um_nonnull(1) um_check;
+/* Give it this address, in the text, too. False: no memory, nothing changed. */
+bool device_net_set_mac(struct device *d, const uint8_t mac[6]) um_nonnull(1, 2) um_check;
+/* `02:00:00:00:05:00`, as every kernel reads it. buf: at least 18 bytes. Returns buf. */
+const char *device_mac_text(const uint8_t mac[6], char buf[18]) um_nonnull(1, 2);
 
 const char *device_kind_name(enum device_kind kind);
 const char *device_channel_name(enum device_channel type);

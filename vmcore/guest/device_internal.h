@@ -40,7 +40,18 @@ typedef enum um_code device_parse_fn(struct device_parser *p, const char *value,
 device_parse_fn device_parse_ubd; /* value: what follows the unit, flags first */
 device_parse_fn device_parse_line;
 device_parse_fn device_parse_mem, device_parse_hostfs, device_parse_initrd, device_parse_share,
-    device_parse_umid;
+    device_parse_umid, device_parse_net, device_parse_vec, device_parse_eth;
+
+/* `lan,mac=…`: all that the struct says, each option once, in the order of the documentation. */
+void device_net_print(const struct device_net *n, struct um_buf *b) um_nonnull(1, 2);
+void device_net_free(struct device_net *n);
+
+/*
+ * A MAC address: six hexadecimal bytes with `:`, unicast, not all zero. exact: two digits each
+ * (uml(kernel) 6.16 and later take nothing else).
+ */
+enum um_code device_mac(struct device_parser *p, const char *s, size_t len, bool exact,
+                        uint8_t ret[6]) um_nonnull(1, 2, 5) um_check;
 
 void device_done_chan(struct device_chan *c) um_nonnull(1);
 

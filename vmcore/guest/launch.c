@@ -128,9 +128,9 @@ static void add_disk(struct launch_words *w, const struct device *v, const struc
 }
 
 static void add_devices(struct launch_words *w, const struct guest_definition *d,
-                        const struct launch_options *o)
+                        const char *inner_dir, const struct launch_options *o)
 {
-    char name[32];
+    char name[32], nic[LAUNCH_NIC_SIZE];
     int consoles = 0;
 
     for (size_t i = 0; i < d->device_count; i++) {
@@ -150,8 +150,13 @@ static void add_devices(struct launch_words *w, const struct guest_definition *d
         case DEVICE_UBD:
             add_disk(w, v, launch_disk_of(o, v));
             break;
+        case DEVICE_NET:
+            launch_add(w, "%s", launch_net_word(v, inner_dir, nic));
+            break;
         case DEVICE_HOSTFS:
         case DEVICE_INITRD:
+        case DEVICE_VEC:
+        case DEVICE_ETH:
             launch_add(w, "%s", v->text);
             break;
         case DEVICE_MEM:   /* came first */
@@ -194,9 +199,9 @@ static enum um_code check_paths(const struct guest_definition *d, const struct l
     char object[96];
 
     for (const char *c = p->inner_dir; *c; c++)
-        if (isspace((unsigned char)*c) || iscntrl((unsigned char)*c) || *c == ',')
+        if (isspace((unsigned char)*c) || iscntrl((unsigned char)*c) || *c == ',' || *c == '=')
             return um_fail(err, UM_E_BAD_CONFIG, launch_object(d, object, sizeof(object)), NULL,
-                           "the run directory %s contains blanks or commas, which the kernel "
+                           "the run directory %s contains blanks, `,` or `=`, which the kernel "
                            "cannot have",
                            p->inner_dir);
     if (len <= UM_SOCKET_PATH_MAX)
@@ -232,11 +237,13 @@ enum um_code launch_kernel_argv(const struct guest_definition *d, const struct l
     struct um_strv words;
     enum um_code code = check_paths(d, p, err);
 
+    if (!code)
+        code = launch_check_nics(d, k, err);
     if (code)
         return code;
     launch_add(&w, "%s", k->path);
     add_base(&w, d, k, p);
-    add_devices(&w, d, o);
+    add_devices(&w, d, p->inner_dir, o);
     add_defaults(&w, d);
     launch_add_list(&w, o->extra_cmdline);
     launch_add_list(&w, (const char *const *)d->cmdline.v);

@@ -12,9 +12,10 @@ struct launch_kernel {
     const char *path;        /* canonical absolute path of the binary */
     const char *const *libs; /* NULL-terminated: absolute paths to bind read-only (loader, libc) */
     bool dynamic;
-    bool guard;   /* preload libumlguard.so */
-    bool vec;     /* reserved for network links */
-    uint64_t lpj; /* 0: not learnt yet */
+    bool guard;                    /* preload libumlguard.so */
+    bool vec;                      /* has vecN:, which net devices are for it */
+    uint64_t lpj;                  /* 0: not learnt yet */
+    const char *const *transports; /* NULL-terminated: of ethN=; NULL: none */
 };
 
 struct launch_paths {
@@ -26,6 +27,7 @@ struct launch_paths {
     const char *guard;     /* libumlguard.so, absolute */
     const char *watchdog;  /* our uml_watchdog, absolute */
     const char *bwrap;     /* absolute path of bubblewrap */
+    const char *networks;  /* R/n; below it NETWORK/links. NULL: only where no net device is */
 };
 
 /*
@@ -78,6 +80,19 @@ struct launch_options {
 
 /* The kernel's umid, and with it the name of its directory below inner_dir. */
 #define LAUNCH_UMID "uml"
+
+/*
+ * What the kernel is told of a net device, on its command line and by `config`:
+ * `vec0:transport=bess,dst=INNER/net0,mac=…`. Returns buf.
+ */
+#define LAUNCH_NIC_SIZE 256
+const char *launch_net_word(const struct device *v, const char *inner_dir,
+                            char buf[LAUNCH_NIC_SIZE]) um_nonnull(1, 2, 3);
+/* INNER/net0: where umlmon listens for the guest's connection. Returns buf. */
+const char *launch_net_socket(const struct device *v, const char *inner_dir, char *buf, size_t size)
+    um_nonnull(1, 2, 3);
+/* `vec0`: what the guest calls a net device, and umlmon in its offers (netd/offer.h). */
+const char *launch_net_interface(const struct device *v, char *buf, size_t size) um_nonnull(1, 2);
 
 /*
  * The kernel's own arguments (argv[0] is its absolute path). umld's words come first, then devices

@@ -29,4 +29,8 @@ bool launch_console(const struct device *v) um_nonnull(1) um_check;
 const struct launch_disk *launch_disk_of(const struct launch_options *o, const struct device *v)
     um_nonnull(1, 2);
 
+/* Has the kernel what its net devices need? */
+enum um_code launch_check_nics(const struct guest_definition *d, const struct launch_kernel *k,
+                               struct um_error *err) um_nonnull(1, 2) um_check;
+
 #endif

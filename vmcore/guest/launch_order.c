@@ -3,6 +3,7 @@
  */
 #include "vmcore/guest/launch_internal.h"
 
+#include "vmcore/base/fd.h"
 #include "vmcore/base/kv.h"
 #include "vmcore/guest/cow_peek.h"
 #include "vmcore/monitor/order.h"
@@ -28,6 +29,22 @@ static void add_consoles(struct um_buf *b, const struct guest_definition *d)
         if (launch_console(v))
             um_kv_addf(b, ORDER_KEY_CONSOLE, "%s %s %d", device_name(v, name, sizeof(name)),
                        device_channel_name(v->line.in.type), LAUNCH_CONSOLE_FD(consoles++));
+    }
+}
+
+static void add_nics(struct um_buf *b, const struct guest_definition *d,
+                     const struct launch_paths *p)
+{
+    char name[32], path[UM_SOCKET_PATH_MAX + 1];
+
+    for (size_t i = 0; i < d->device_count; i++) {
+        const struct device *v = &d->devices[i];
+
+        if (v->kind == DEVICE_NET)
+            um_kv_addf(b, ORDER_KEY_NIC, "%s %s %s/%s/links",
+                       launch_net_interface(v, name, sizeof(name)),
+                       launch_net_socket(v, p->inner_dir, path, sizeof(path)), p->networks,
+                       v->net->network);
     }
 }
 
@@ -65,6 +82,7 @@ enum um_code launch_order(const struct guest_definition *d, const struct launch_
         return code;
     add_keys(&b, d, p, o);
     add_consoles(&b, d);
+    add_nics(&b, d, p);
     for (size_t i = 0; i < argv.n; i++)
         um_kv_add(&b, ORDER_KEY_ARG, argv.v[i]);
     for (size_t i = 0; i < env; i++)

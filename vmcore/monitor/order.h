@@ -33,8 +33,13 @@
 #define ORDER_KEY_UID       "uid"      /* of the guest, also its gid; without: umlmon's own */
 #define ORDER_KEY_CGROUP    "cgroup" /* repeated: directory of a control group to join, or `gate` */
 #define ORDER_KEY_CONSOLE                                                                          \
-    "console"               /* repeated: `<dev> <managed|pts> <fd>`; con0's pty is on              \
-                               0,1,2 always: `con0 managed 0` is the first one */
+    "console" /* repeated: `<dev> <managed|pts> <fd>`; con0's pty is on                            \
+                 0,1,2 always: `con0 managed 0` is the first one */
+/*
+ * repeated: `<interface> <listen path> <links path>`: where the kernel connects when the interface
+ * goes up, and where that connection is offered (netd/offer.h)
+ */
+#define ORDER_KEY_NIC "nic"
 #define ORDER_KEY_ARG "arg" /* repeated: the child's argv */
 #define ORDER_KEY_ENV "env" /* repeated: the child's whole environment */
 

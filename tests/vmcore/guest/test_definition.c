@@ -170,6 +170,9 @@ static const struct {
     {{"hostfs=/"}, NULL, "hostfs", "whole of /"},
     {{"share0=/srv", "share1=/srv"}, NULL, "share1", "inside each other"},
     {{"share0=/a:/mnt", "share1=/b:/mnt/b"}, NULL, "share1", "inside each other"},
+    {{"vec0:transport=tap"}, NULL, "vec0", "no network of the host's"},
+    {{"eth0=daemon"}, NULL, "eth0", "no network of the host's"},
+    {{NULL}, "net0=lan", "cmdline", "before `--`"},
     {{NULL}, "umid=x", "cmdline", "umld names"},
     {{NULL}, "uml_dir=/x", "cmdline", "umld names"},
     {{NULL}, "con1=null", "cmdline", "begins with con"},
@@ -236,6 +239,23 @@ START_TEST(ready_patterns_are_compiled_within_limits)
         ck_assert_msg(check(&d) == 1, "%s", bad[i]);
         ck_assert_str_eq(errors[0].field, "readyPattern");
     }
+    guest_definition_done(&d);
+}
+END_TEST
+
+START_TEST(without_sandbox_the_kernels_own_net_devices_are_allowed_once)
+{
+    struct guest_definition d = empty();
+
+    d.sandbox = false;
+    add(&d, "vec0:transport=tap");
+    add(&d, "eth0=daemon");
+    add(&d, "net1=lan");
+    ck_assert_uint_eq(check(&d), 0);
+    add(&d, "net0=lan");
+    ck_assert_uint_eq(check(&d), 1);
+    ck_assert_str_eq(errors[0].field, "vec0");
+    ck_assert(strstr(errors[0].message, "name for net0"));
     guest_definition_done(&d);
 }
 END_TEST
@@ -433,6 +453,7 @@ int main(void)
     tcase_add_loop_test(t, each_fault_gives_its_problem, 0, UM_ARRAY_LEN(faults));
     tcase_add_test(t, all_problems_are_reported_at_once_and_no_more_than_asked_for);
     tcase_add_test(t, ready_patterns_are_compiled_within_limits);
+    tcase_add_test(t, without_sandbox_the_kernels_own_net_devices_are_allowed_once);
     tcase_add_test(t, without_sandbox_shares_have_no_path_of_their_own);
     tcase_add_test(t, trusted_guests_may_use_seccomp_and_long_lines_are_refused);
     tcase_add_checked_fixture(f, setup, teardown);

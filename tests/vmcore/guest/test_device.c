@@ -73,6 +73,24 @@ static const struct {
     {"share2=/srv:/mnt", NULL, "share2"},
     {"share15=src:/mnt:ro", "share15=/home/u/src:/mnt:ro", "share15"},
     {"umid=web", NULL, "umid"},
+    {"net0=lan", NULL, "net0"},
+    {"net15=lan,mac=52:54:00:AB:cd:EF", "net15=lan,mac=52:54:00:ab:cd:ef", "net15"},
+    {"net1=lan,vlan=20,mac=02:00:00:00:00:05", "net1=lan,mac=02:00:00:00:00:05,vlan=20", "net1"},
+    {"net1=lan,native=5,vlan=trunk:10-20+30+7-7", "net1=lan,vlan=trunk:10-20+30+7,native=5",
+     "net1"},
+    {"net1=lan,isolated=3,guard=ra+mac+dhcp,mtu=9000",
+     "net1=lan,mtu=9000,isolated=3,guard=mac+dhcp+ra", "net1"},
+    {"net1=lan,ip=2001:DB8:0::/64+192.0.2.7/32+10.0.0.0/8",
+     "net1=lan,ip=192.0.2.7+10.0.0.0/8+2001:db8::/64", "net1"},
+    {"net1=lan,rate=1024K,burst=65536,rate-out=10m,burst-out=64K",
+     "net1=lan,rate=1M,burst=64K,rate-out=10M,burst-out=64K", "net1"},
+    {"vec0:transport=tap,mac=fe:fd:00:00:00:01,ifname=tap0", NULL, "vec0"},
+    {"vec1:dst=/tmp/lan,transport=bess", NULL, "vec1"},
+    {"eth0=tuntap,,,192.168.0.254", NULL, "eth0"},
+    {"eth0=daemon,fe:fd:0:0:0:1,unix,/tmp/uml.ctl", NULL, "eth0"},
+    {"eth1=mcast", NULL, "eth1"},
+    {"eth2=pcap,eth0,tcp", NULL, "eth2"},
+    {"eth3=slip,1.2.3.4", NULL, "eth3"},
 };
 
 START_TEST(accepted_words_keep_their_text)
@@ -159,19 +177,60 @@ static const struct {
     {"umid=a/b", UM_E_INVALID, "no name", NULL},
     {"umid=", UM_E_INVALID, "no name", NULL},
     {"disk0=web", UM_E_UNSUPPORTED, "not in this version yet", "ubdN=FILE"},
-    {"net0=lan", UM_E_UNSUPPORTED, "not in this version yet", "no network"},
-    {"net0=lan,mac=52:54:00:12:34:56", UM_E_UNSUPPORTED, "not in this version", NULL},
+    {"net0=", UM_E_INVALID, "no name of a network", "letters"},
+    {"net0=a/b", UM_E_INVALID, "no name of a network", NULL},
+    {"net16=lan", UM_E_INVALID, "0 to 15", NULL},
+    {"net0=lan,", UM_E_INVALID, "unknown option \"\"", "mac= mtu="},
+    {"net0=lan,speed=1", UM_E_INVALID, "unknown option \"speed\"", "vlan="},
+    {"net0=lan,mac", UM_E_INVALID, "unknown option \"mac\"", NULL},
+    {"net0=lan,mac=52:54:00:12:34:5", UM_E_INVALID, "two hexadecimal digits", "52:54"},
     {"net0=lan,mac=53:54:00:12:34:56", UM_E_INVALID, "53:54:00:12:34:56", "52:54"},
-    {"eth0=tuntap,,,192.168.0.254", UM_E_UNSUPPORTED, "not in this version", NULL},
-    {"eth0=tuntap,,fe:fd:0:0:0:1", UM_E_UNSUPPORTED, "not in this version", NULL},
+    {"net0=lan,mac=00:00:00:00:00:00", UM_E_INVALID, "zero", NULL},
+    {"net0=lan,vlan=1,vlan=2", UM_E_INVALID, "vlan= is given twice", NULL},
+    {"net0=lan,vlan=0", UM_E_INVALID, "vlan=0 cannot", "1 to 4094"},
+    {"net0=lan,vlan=4095", UM_E_INVALID, "cannot be used", NULL},
+    {"net0=lan,vlan=trunk:", UM_E_INVALID, "cannot be used", "trunk:N-M"},
+    {"net0=lan,vlan=trunk:5-4", UM_E_INVALID, "cannot be used", NULL},
+    {"net0=lan,vlan=trunk:1++2", UM_E_INVALID, "cannot be used", NULL},
+    {"net0=lan,vlan=trunk:1+2+", UM_E_INVALID, "cannot be used", NULL},
+    {"net0=lan,vlan=trunk:1+2+3+4+5+6+7+8+9+10+11+12+13+14+15+16+17", UM_E_INVALID, "cannot",
+     "16 parts"},
+    {"net0=lan,native=5", UM_E_INVALID, "vlan=trunk", NULL},
+    {"net0=lan,vlan=4,native=5", UM_E_INVALID, "vlan=trunk", NULL},
+    {"net0=lan,isolated=0", UM_E_INVALID, "from 1 to 65535", NULL},
+    {"net0=lan,mtu=575", UM_E_INVALID, "from 576 to 65534", NULL},
+    {"net0=lan,guard=", UM_E_INVALID, "guard= cannot", "mac+dhcp+ra"},
+    {"net0=lan,guard=mac+arp", UM_E_INVALID, "guard=arp cannot", NULL},
+    {"net0=lan,ip=10.0.0.1/24", UM_E_INVALID, "bits behind", NULL},
+    {"net0=lan,ip=2001:db8::1/64", UM_E_INVALID, "bits behind", NULL},
+    {"net0=lan,ip=10.0.0.0/33", UM_E_INVALID, "ip=10.0.0.0/33 cannot", "192.0.2.7"},
+    {"net0=lan,ip=10.0.0.0/0", UM_E_INVALID, "cannot", NULL},
+    {"net0=lan,ip=", UM_E_INVALID, "cannot", NULL},
+    {"net0=lan,ip=1.1.1.1+1.1.1.2+1.1.1.3+1.1.1.4+1.1.1.5+1.1.1.6+1.1.1.7+1.1.1.8+1.1.1.9",
+     UM_E_INVALID, "more than 8", NULL},
+    {"net0=lan,rate=0", UM_E_INVALID, "rate=0 cannot", "MiB a second"},
+    {"net0=lan,rate-out=1x", UM_E_INVALID, "rate-out=1x cannot", NULL},
+    {"net0=lan,burst=1M", UM_E_INVALID, "goes with rate=", NULL},
+    {"net0=lan,rate=1M,burst-out=1M", UM_E_INVALID, "goes with rate-out=", NULL},
     {"eth0=tuntap,,fe:fd:0:0:0", UM_E_INVALID, "MAC address \"fe:fd:0:0:0\"", NULL},
     {"eth0=daemon,01:00:5e:00:00:01", UM_E_INVALID, "multicast", NULL},
     {"eth0=daemon,zz:00:5e:00:00:01,unix", UM_E_INVALID, "six hexadecimal", NULL},
     {"eth0=mcast,0:0:0:0:0:0", UM_E_INVALID, "zero", NULL},
-    {"eth0=pcap,eth0,tcp", UM_E_UNSUPPORTED, "not in this version", NULL},
-    {"eth0=slip,1.2.3.4", UM_E_UNSUPPORTED, "not in this version", NULL},
-    {"vec0:transport=fd,fd=3", UM_E_UNSUPPORTED, "not in this version", NULL},
+    {"eth0=bridge", UM_E_INVALID, "unknown transport \"bridge\"", "tuntap"},
+    {"eth0", UM_E_INVALID, "`=` is missing", NULL},
+    {"vec0:transport=fd,fd=3", UM_E_INVALID, "no descriptors", "netN=NETWORK"},
     {"vec0:transport=tap,mac=fe:fd:00:00:00:001", UM_E_INVALID, "MAC", NULL},
+    {"vec0:transport=tap,mac=fe:fd:0:0:0:1", UM_E_INVALID, "two hexadecimal digits", NULL},
+    {"vec0:transport=tap,transport=raw", UM_E_INVALID, "given twice", NULL},
+    {"vec0:transport=tapx", UM_E_INVALID, "unknown transport", "bess"},
+    {"vec0:ifname=tap0", UM_E_INVALID, "transport= is missing", NULL},
+    {"vec0:transport=tap,ifname=a=b", UM_E_INVALID, "not key=value", NULL},
+    {"vec0:", UM_E_INVALID, "not key=value", NULL},
+    {"vec0=transport=tap", UM_E_INVALID, "`:` is missing", NULL},
+    {"vec16:transport=tap", UM_E_INVALID, "0 to 15", NULL},
+    {"vec0:transport=tap,a=1,b=1,c=1,d=1,e=1,f=1,g=1,h=1,i=1,j=1,k=1,l=1,m=1,n=1,o=1,p=1,q=1,"
+     "r=1,s=1,t=1",
+     UM_E_INVALID, "more than 20", NULL},
     {"root=/dev/ubda", UM_E_INVALID, "unknown device", "after `--`"},
     {"", UM_E_INVALID, "unknown device", NULL},
     {"console=tty0", UM_E_INVALID, "unknown device", NULL},
@@ -235,6 +294,48 @@ START_TEST(a_disk_has_its_fields)
     d = parse("ubd0=File,,Serial");
     ck_assert_ptr_null(d.ubd.backing);
     ck_assert_str_eq(d.ubd.serial, "Serial");
+    device_done(&d);
+}
+END_TEST
+
+START_TEST(a_port_of_a_network_has_its_fields)
+{
+    static const uint8_t chosen[6] = {0x02, 0, 0, 0, 0x2a, 3};
+    struct device d = parse("net3=lan,vlan=trunk:10-20+30,native=5,isolated=2,guard=mac+ra,"
+                            "ip=10.0.0.0/8+2001:db8::7,rate=1M,burst=64K,rate-out=2M,mtu=9000");
+    const struct device_net *n = d.net;
+    uint8_t mac[6], other[6];
+
+    ck_assert_str_eq(n->network, "lan");
+    ck_assert_int_eq(n->vlan_mode, DEVICE_VLAN_TRUNK);
+    ck_assert_uint_eq(n->trunk_count, 2);
+    ck_assert(n->trunk[0].first == 10 && n->trunk[0].last == 20);
+    ck_assert(n->trunk[1].first == 30 && n->trunk[1].last == 30);
+    ck_assert_uint_eq(n->native, 5);
+    ck_assert_uint_eq(n->isolated, 2);
+    ck_assert(n->guard_mac && n->guard_ra && !n->guard_dhcp);
+    ck_assert(n->ipv4_count == 1 && n->ipv4[0].bits == 8 && n->ipv4[0].address[0] == 10);
+    ck_assert(n->ipv6_count == 1 && n->ipv6[0].bits == 128 && n->ipv6[0].address[15] == 7);
+    ck_assert(n->in_rate == 1 << 20 && n->in_burst == 1 << 16);
+    ck_assert(n->out_rate == 2 << 20 && n->out_burst == 0);
+    ck_assert_uint_eq(n->mtu, 9000);
+    /* One address for each guest and unit. */
+    ck_assert(!device_net_has_mac(&d));
+    device_net_mac(42, 3, mac);
+    ck_assert_mem_eq(mac, chosen, 6);
+    device_net_mac(43, 3, other);
+    ck_assert_mem_ne(mac, other, 6);
+    device_net_mac(42, 4, other);
+    ck_assert_mem_ne(mac, other, 6);
+    ck_assert(device_net_set_mac(&d, mac));
+    ck_assert(device_net_has_mac(&d));
+    ck_assert(um_str_starts(d.text, "net3=lan,mac=02:00:00:00:2a:03,mtu=9000,vlan=trunk:"));
+    device_done(&d);
+    d = parse("net0=lan,vlan=7");
+    ck_assert(d.net->vlan_mode == DEVICE_VLAN_ACCESS && d.net->vlan == 7);
+    device_done(&d);
+    d = parse("vec0:transport=bess,dst=/x");
+    ck_assert_str_eq(d.nic.transport, "bess");
     device_done(&d);
 }
 END_TEST
@@ -330,6 +431,7 @@ int main(void)
     tcase_add_loop_test(t, refused_words_say_why_and_what_to_do, 0, UM_ARRAY_LEN(bad));
     tcase_add_test(t, known_words_are_told_from_kernel_options);
     tcase_add_test(t, a_disk_has_its_fields);
+    tcase_add_test(t, a_port_of_a_network_has_its_fields);
     tcase_add_test(t, lines_shares_and_sizes_have_their_fields);
     tcase_add_test(t, long_words_and_paths_are_refused);
     tcase_add_test(t, directories_with_separators_and_missing_ones_are_reported);

@@ -11,11 +11,18 @@
 
 static const char *const libs[] = {"/lib64/ld-linux-x86-64.so.2", "/lib/x86_64-linux-gnu/libc.so.6",
                                    NULL};
+static const char *const transports[] = {"daemon", "tuntap", "vector", NULL};
 static const char *const extra[] = {"umld.run=1", NULL};
 
-static const struct launch_kernel old_kernel = {
-    .path = "/usr/bin/linux.uml", .libs = libs, .dynamic = true, .guard = true, .lpj = 49152};
-static const struct launch_kernel new_kernel = {.path = "/opt/linux", .libs = NULL};
+static const struct launch_kernel old_kernel = {.path = "/usr/bin/linux.uml",
+                                                .libs = libs,
+                                                .dynamic = true,
+                                                .guard = true,
+                                                .lpj = 49152,
+                                                .vec = true,
+                                                .transports = transports};
+static const struct launch_kernel new_kernel = {.path = "/opt/linux", .libs = NULL, .vec = true};
+static const struct launch_kernel no_vector = {.path = "/opt/linux", .libs = NULL};
 static const struct launch_paths paths = {
     .guest_dir = "/run/umld/g/web",
     .inner_dir = "/run/umld/g/web/in",
@@ -25,6 +32,7 @@ static const struct launch_paths paths = {
     .guard = "/usr/libexec/umld/libumlguard.so",
     .watchdog = "/usr/libexec/umld/compat/uml_watchdog",
     .bwrap = "/usr/bin/bwrap",
+    .networks = "/run/umld/n",
 };
 
 static struct guest_definition define(const char *const *devices, const char *const *cmdline)
@@ -96,6 +104,22 @@ static const struct launch_case {
      0,
      0},
     {"argv/bare.txt", {"ubdars=root.img", "ubd1d=/raw"}, {NULL}, &old_kernel, 3, true, 0, 0},
+    {"argv/networks.txt",
+     {"net0=lan,mac=02:00:00:00:05:00", "net11=lab,mac=02:00:00:00:05:0b,mtu=9000,vlan=20"},
+     {NULL},
+     &new_kernel,
+     -1,
+     false,
+     0,
+     0},
+    {"argv/nics.txt",
+     {"vec0:transport=tap,ifname=tap0", "eth0=daemon", "net1=lan,mac=02:00:00:00:05:01"},
+     {NULL},
+     &old_kernel,
+     -1,
+     true,
+     0,
+     0},
     {"argv/own-uid.txt",
      {"share0=/data:/srv/data", "ubd0=root.img", "ubd1r=/data/iso/x.img"},
      {NULL},
@@ -153,7 +177,8 @@ static const char *const cgroups[] = {"gate", "/sys/fs/cgroup/umld-1/guest-web",
 
 START_TEST(the_order_is_that_of_the_golden_file)
 {
-    const char *const devices[] = {"ubd0=root.img", "con1=managed", "ssl2=pts", NULL};
+    const char *const devices[] = {"ubd0=root.img", "con1=managed", "ssl2=pts",
+                                   "net0=lan,mac=02:00:00:00:05:00", NULL};
     struct guest_definition d = define(devices, NULL);
     struct launch_options o = {.boot = 7,
                                .cpu = -1,
@@ -233,6 +258,35 @@ START_TEST(long_or_blank_run_directories_are_refused)
     ck_assert_int_eq(child(NULL, &p, &err), UM_E_BAD_CONFIG);
     p.inner_dir = "/run/my dir";
     ck_assert_int_eq(child(NULL, &p, &err), UM_E_BAD_CONFIG);
+}
+END_TEST
+
+START_TEST(net_devices_that_the_kernel_has_not_are_refused)
+{
+    static const struct {
+        const char *device;
+        const struct launch_kernel *kernel;
+        const char *fragment;
+    } rows[] = {
+        {"net0=lan", &no_vector, "no vector devices"},
+        {"vec0:transport=tap", &no_vector, "no vector devices"},
+        {"eth0=daemon", &new_kernel, "no transport daemon"},
+        {"eth0=vde", &old_kernel, "no transport vde"},
+    };
+
+    for (size_t i = 0; i < UM_ARRAY_LEN(rows); i++) {
+        const char *const devices[] = {rows[i].device, NULL};
+        struct guest_definition d = define(devices, NULL);
+        struct launch_options o = {.cpu = -1};
+        struct um_strv words;
+        struct um_error err = UM_ERROR_INIT;
+
+        ck_assert_int_eq(launch_kernel_argv(&d, rows[i].kernel, &paths, &o, &words, &err),
+                         UM_E_UNSUPPORTED);
+        ck_assert_msg(strstr(err.message, rows[i].fragment) != NULL, "%s", err.message);
+        ck_assert_str_eq(err.hint, "umlctl kernel list shows what each kernel has");
+        guest_definition_done(&d);
+    }
 }
 END_TEST
 
@@ -319,6 +373,7 @@ int main(void)
     tcase_add_test(t, umlds_own_directories_are_not_given_away);
     tcase_add_test(t, a_share_must_not_hide_what_the_guest_needs);
     tcase_add_test(t, long_or_blank_run_directories_are_refused);
+    tcase_add_test(t, net_devices_that_the_kernel_has_not_are_refused);
     tcase_add_test(t, a_command_line_over_4095_bytes_is_refused);
     tcase_add_test(t, disks_are_told_apart_by_their_first_bytes);
     suite_add_tcase(s, t);
