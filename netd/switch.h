@@ -151,8 +151,9 @@ struct netd_mac_table *netd_switch_macs(struct netd_switch *sw) um_nonnull(1);
 uint32_t netd_switch_add(struct netd_switch *sw, const struct netd_port_config *config,
                          const struct netd_link_ops *ops, void *link) um_nonnull(1, 2, 3) um_check;
 /*
- * Change a port while it runs: its link, queue, counters and addresses stay. config is copied.
- * False: no such port, or no memory, and nothing has changed. Not from within the link's functions.
+ * Change a port while it runs: its link, number, queue, counters and addresses stay. config is
+ * copied. False: no such port, or no memory, and nothing has changed. Not from within the link's
+ * functions.
  */
 bool netd_switch_configure(struct netd_switch *sw, uint32_t id,
                            const struct netd_port_config *config) um_nonnull(1, 3) um_check;
