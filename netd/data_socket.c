@@ -37,6 +37,11 @@ static int bound(int fd, const struct sockaddr_un *name)
     return -1;
 }
 
+int netd_data_socket_nameless(const struct sockaddr_un *client)
+{
+    return connected(client);
+}
+
 int netd_data_socket_abstract(const struct sockaddr_un *client, uint64_t key, uint64_t number,
                               struct sockaddr_un *ret)
 {
@@ -53,7 +58,7 @@ int netd_data_socket_abstract(const struct sockaddr_un *client, uint64_t key, ui
 }
 
 int netd_data_socket_file(const struct sockaddr_un *client, const char *folder, uint64_t number,
-                          unsigned mode, struct sockaddr_un *ret)
+                          const struct netd_access *access, struct sockaddr_un *ret)
 {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
     int fd;
@@ -70,7 +75,7 @@ int netd_data_socket_file(const struct sockaddr_un *client, const char *folder, 
         fd = bound(fd, &name);
     if (fd < 0)
         return -1;
-    if (chmod(name.sun_path, mode) != 0) {
+    if (!netd_access_give(name.sun_path, access)) {
         unlink(name.sun_path);
         um_fd_close(&fd);
         return -1;

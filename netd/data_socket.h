@@ -6,7 +6,7 @@
 #ifndef NETD_DATA_SOCKET_H
 #define NETD_DATA_SOCKET_H
 
-#include "vmcore/base/macros.h"
+#include "netd/socket_file.h"
 
 #include <stdint.h>
 #include <sys/un.h>
@@ -24,10 +24,14 @@ int netd_data_socket_abstract(const struct sockaddr_un *client, uint64_t key, ui
 
 /*
  * With a file in a folder, as vde_switch(1) has it: `DIR/PPP.FD`. At most 91 bytes of folder, or
- * ENAMETOOLONG. mode is that of the file, which is to be removed when the socket is closed.
+ * ENAMETOOLONG. The file is to be removed when the socket is closed.
  */
 int netd_data_socket_file(const struct sockaddr_un *client, const char *folder, uint64_t number,
-                          unsigned mode, struct sockaddr_un *ret) um_nonnull(1, 2, 5) um_check;
+                          const struct netd_access *access, struct sockaddr_un *ret)
+    um_nonnull(1, 2, 4, 5) um_check;
+
+/* Without a name, for sending only: nobody can send to it. */
+int netd_data_socket_nameless(const struct sockaddr_un *client) um_nonnull(1) um_check;
 
 /* Remove such files that a dead program has left. The caller knows that no other one is alive. */
 void netd_data_socket_sweep(const char *folder) um_nonnull(1);

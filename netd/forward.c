@@ -102,14 +102,15 @@ static bool note(struct netd_switch *sw, struct netd_port *to, const struct netd
     return true;
 }
 
-/* To all ports but the one it came from. Those of its group or of other VLANs are not meant. */
+/* To all ports but those of the number it came from. Those of its group or of other VLANs are not
+ * meant. */
 static void flood(struct netd_switch *sw, const struct netd_port *from,
                   const struct netd_passage *p)
 {
     for (uint32_t slot = 0; slot < sw->slots_used; slot++) {
         struct netd_port *to = sw->ports[slot];
 
-        if (to && to != from && !isolated(from, to))
+        if (to && to->number != from->number && !isolated(from, to))
             note(sw, to, p);
     }
 }
@@ -120,19 +121,52 @@ static int forward_to(struct netd_switch *sw, const struct netd_port *from,
     struct netd_port *to = NULL;
     uint32_t id = NETD_MAC_NOWHERE;
 
-    if (!sw->config.hub && !netd_mac_is_group(p->frame.dst))
+    if (!sw->config.hub && !netd_mac_is_group(p->frame.dst)) {
         id = netd_mac_find(sw->macs, p->frame.dst, p->vlan);
+        if (id == NETD_MAC_NOWHERE)
+            netd_switch_tell(sw, &(struct netd_event){.kind = NETD_SEEN_UNKNOWN,
+                                                      .port = from->id,
+                                                      .old_port = NETD_MAC_NOWHERE,
+                                                      .mac = p->frame.dst,
+                                                      .vlan = p->vlan});
+    }
     if (id != NETD_MAC_NOWHERE)
         to = netd_switch_port(sw, id);
     if (!to) {
         flood(sw, from, p);
         return NETD_PASS;
     }
-    if (to == from)
+    if (to->number == from->number)
         return NETD_DROP_SAME_PORT;
     if (isolated(from, to))
         return NETD_DROP_ISOLATED;
-    return note(sw, to, p) ? NETD_PASS : NETD_DROP_VLAN;
+    if (!note(sw, to, p))
+        return NETD_DROP_VLAN;
+    for (struct netd_port *twin = to->twin; twin != to; twin = twin->twin)
+        note(sw, twin, p);
+    return NETD_PASS;
+}
+
+/* False: the source address is not to be believed. An address is known at the port that stands for
+ * its number, so that it does not move when it is seen at the other links of one. */
+static bool learn(struct netd_switch *sw, const struct netd_port *from,
+                  const struct netd_passage *p)
+{
+    static const enum netd_event_kind kinds[] = {[NETD_MAC_NEW] = NETD_SEEN_LEARNT,
+                                                 [NETD_MAC_MOVED] = NETD_SEEN_MOVED,
+                                                 [NETD_MAC_REFUSED] = NETD_SEEN_REFUSED};
+    struct netd_event event = {.port = sw->numbers[from->number]->id,
+                               .old_port = NETD_MAC_NOWHERE,
+                               .mac = p->frame.src,
+                               .vlan = p->vlan};
+    enum netd_mac_learnt learnt =
+        netd_mac_learn(sw->macs, event.mac, event.vlan, event.port, sw->now_ns, &event.old_port);
+
+    if (learnt != NETD_MAC_KNOWN && learnt != NETD_MAC_FULL) {
+        event.kind = kinds[learnt];
+        netd_switch_tell(sw, &event);
+    }
+    return learnt != NETD_MAC_REFUSED;
 }
 
 static int judge(struct netd_switch *sw, struct netd_port *from, int i)
@@ -154,8 +188,7 @@ static int judge(struct netd_switch *sw, struct netd_port *from, int i)
         return reason;
     if (netd_mac_is_group(p.frame.dst) && !netd_bucket_take(&from->storm, 1, sw->now_ns))
         return NETD_DROP_STORM;
-    if (!sw->config.hub &&
-        netd_mac_learn(sw->macs, p.frame.src, p.vlan, from->id, sw->now_ns) == NETD_MAC_REFUSED)
+    if (!sw->config.hub && !learn(sw, from, &p))
         return NETD_DROP_MOVED;
     prepare_tag(slot, &p);
     return forward_to(sw, from, &p);

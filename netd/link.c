@@ -13,6 +13,7 @@ static const struct {
     [NETD_LINK_DATAGRAM] = {netd_message_read, netd_message_send},
     [NETD_LINK_STREAM2] = {netd_stream_read, netd_stream_send},
     [NETD_LINK_STREAM4] = {netd_stream_read, netd_stream_send},
+    [NETD_LINK_TAP] = {netd_tap_read, netd_tap_send},
 };
 
 static int send_frames(void *arg, const struct netd_out *frames, int count)
@@ -26,7 +27,10 @@ static void watch_input(void *arg, bool on)
 {
     struct netd_link *link = arg;
 
-    um_watch_set(link->input, on && !link->ended ? UM_READ : 0);
+    if (link->fed)
+        link->fed(link->fed_arg, on);
+    else
+        um_watch_set(link->input, on && !link->ended ? UM_READ : 0);
 }
 
 static void watch_room(void *arg, bool on)
@@ -128,6 +132,13 @@ void netd_link_free(struct netd_link *link)
     link->partial_in = link->partial_out = NULL;
     link->ended = true;
     netd_io_post(link->io, &link->die);
+}
+
+void netd_link_fed(struct netd_link *link, netd_link_watch_fn watch, void *arg)
+{
+    link->fed = watch;
+    link->fed_arg = arg;
+    um_watch_set(link->input, 0);
 }
 
 uint32_t netd_link_port(const struct netd_link *link)

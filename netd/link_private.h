@@ -15,6 +15,8 @@ struct netd_link {
     struct um_watch *room; /* of its own, so that a change of one costs one system call */
     netd_link_closed_fn closed;
     void *arg;
+    netd_link_watch_fn fed; /* NULL: it reads itself */
+    void *fed_arg;
     bool wants_room; /* the switch has frames waiting */
     bool ended;      /* no more input; closed() was called, or will be */
     const char *reason;
@@ -31,9 +33,11 @@ void netd_link_end(struct netd_link *link, const char *reason);
 bool netd_link_input(struct netd_link *link, int count);
 
 void netd_message_read(struct netd_link *link);
-int netd_message_send(void *link, const struct netd_out *frames, int count);
+int netd_message_send(void *arg, const struct netd_out *frames, int count);
+void netd_tap_read(struct netd_link *link);
+int netd_tap_send(void *arg, const struct netd_out *frames, int count);
 void netd_stream_read(struct netd_link *link);
-int netd_stream_send(void *link, const struct netd_out *frames, int count);
+int netd_stream_send(void *arg, const struct netd_out *frames, int count);
 /* What is left of the last frame: 1 nothing any more, 0 something, -errno: the link has ended. */
 int netd_stream_send_rest(struct netd_link *link);
 

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -19,7 +20,6 @@ enum {
     PENDING_MAX = 256, /* connections that have not said what they want */
     ACCEPTS = 16       /* before others get their turn */
 };
-enum { SOCKET_MODE = 0660, FOLDER_MODE = 0770 };
 #define HELLO_LIMIT_NS  (5 * UM_SEC_NS)
 #define ACCEPT_PAUSE_NS (100 * UM_MS_NS)
 
@@ -33,6 +33,7 @@ struct client {
     size_t hello_len;
     struct sockaddr_un address; /* of its data socket; a path: to be removed with it */
     struct netd_link *link;     /* NULL: pending */
+    struct netd_member *member; /* of the shared socket; NULL: it has one of its own */
     struct netd_later die;
     struct client *next, **at;
 };
@@ -40,12 +41,13 @@ struct client {
 struct netd_listener {
     struct netd_io *io;
     enum netd_listener_kind kind;
-    char path[UM_SOCKET_PATH_MAX + 1];
+    struct netd_socket_file file;
+    struct netd_access access;
     char folder[UM_SOCKET_PATH_MAX + 1]; /* of the vde kind; else empty */
+    struct netd_shared *shared;          /* NULL: version 0 is not served */
     struct netd_port_config config;
     uint64_t key; /* of its data sockets' abstract names */
     uint64_t last_number;
-    int fd;
     struct um_watch *watch;
     struct um_timer *pause; /* armed while no descriptor is to be had */
     struct client *clients; /* youngest first */
@@ -110,6 +112,7 @@ static void client_die(void *arg)
     if (c->next)
         c->next->at = c->at;
     netd_io_cancel(c->listener->io, &c->die);
+    netd_shared_leave(c->member);
     netd_link_free(c->link);
     um_watch_free(c->watch);
     um_timer_free(c->limit);
@@ -138,13 +141,14 @@ static void on_link_closed(void *arg, const char *reason)
 }
 
 /* Makes fd, which it takes, the client's port. */
-static bool client_link(struct client *c, int fd, enum netd_link_kind kind)
+static bool client_link(struct client *c, int fd, enum netd_link_kind kind, uint32_t number)
 {
     struct netd_listener *l = c->listener;
     struct netd_port_config config = l->config;
 
     snprintf(config.name, sizeof(config.name), "%.40s-%llu", l->config.name,
              (unsigned long long)c->number);
+    config.number = number;
     c->link = netd_link_new(l->io, fd, kind, &config, on_link_closed, c);
     if (c->link)
         l->pending--;
@@ -155,10 +159,21 @@ static int data_socket(struct client *c, const struct netd_hello *hello)
 {
     const struct netd_listener *l = c->listener;
 
+    if (hello->version == 0)
+        return netd_data_socket_nameless(&hello->address);
     if (l->folder[0])
-        return netd_data_socket_file(&hello->address, l->folder, c->number, SOCKET_MODE,
+        return netd_data_socket_file(&hello->address, l->folder,
+                                     hello->port ? hello->port : c->number, &l->access,
                                      &c->address);
     return netd_data_socket_abstract(&hello->address, l->key, c->number, &c->address);
+}
+
+/* No answer: a client of version 0 knows where its frames go. */
+static void client_join(struct client *c, const struct netd_hello *hello)
+{
+    c->member = netd_shared_join(c->listener->shared, &hello->address, c->link);
+    if (!c->member)
+        client_end(c, "no memory");
 }
 
 static void client_answer(struct client *c, const struct netd_hello *hello)
@@ -168,8 +183,11 @@ static void client_answer(struct client *c, const struct netd_hello *hello)
     um_timer_disarm(c->limit);
     if (data < 0)
         client_end(c, "its data socket cannot be reached");
-    else if (!client_link(c, data, NETD_LINK_DATAGRAM))
-        client_end(c, "no port is free");
+    else if (!client_link(c, data, NETD_LINK_DATAGRAM, hello->port))
+        client_end(c, hello->port > NETD_PORT_SLOTS ? "it asks for a port that cannot be"
+                                                    : "no port is free");
+    else if (hello->version == 0)
+        client_join(c, hello);
     else if (!um_fd_send(c->control, &c->address, NETD_HELLO_ADDRESS, -1))
         client_end(c, "it does not take the answer");
 }
@@ -178,7 +196,7 @@ static void client_read_hello(struct client *c)
 {
     struct netd_hello hello;
 
-    switch (netd_hello_parse(c->hello, c->hello_len, &hello)) {
+    switch (netd_hello_parse(c->hello, c->hello_len, c->listener->shared != NULL, &hello)) {
     case NETD_HELLO_MORE:
         break;
     case NETD_HELLO_READY:
@@ -252,7 +270,7 @@ static void add_client(struct netd_listener *l, int fd)
         c->control = fd;
         ok = watch_control(c);
     } else {
-        ok = client_link(c, fd, kinds[l->kind].link);
+        ok = client_link(c, fd, kinds[l->kind].link, 0);
     }
     if (!ok) {
         client_log(c, "refused", "no port is free, or no memory");
@@ -288,7 +306,7 @@ static void on_connection(int listening, um_unused unsigned ready, void *arg)
             continue;
         }
         if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
-            um_log(UM_LOG_WARNING, "listener %s: cannot accept: %s", l->path, strerror(errno));
+            um_log(UM_LOG_WARNING, "listener %s: cannot accept: %s", l->file.path, strerror(errno));
             um_watch_set(l->watch, 0);
             um_timer_arm(l->pause, ACCEPT_PAUSE_NS);
         }
@@ -303,47 +321,48 @@ static void on_pause_over(void *arg)
     um_watch_set(l->watch, UM_READ);
 }
 
-/* Where to listen. Room is left for the names of data sockets, so that no client meets the limit.
- */
-static enum um_code place(struct netd_listener *l, const char *path, struct um_error *err)
+static enum um_code listen_at(struct netd_listener *l, const char *path, struct um_error *err)
 {
-    bool folder = l->kind == NETD_LISTEN_VDE;
-    size_t limit = UM_SOCKET_PATH_MAX - (folder ? NETD_DATA_NAME_MAX : 0);
-
-    if (strlen(path) > limit)
-        return um_fail(err, UM_E_INVALID, path, NULL, "longer than the %zu bytes of a %s's path",
-                       limit, folder ? "socket folder" : "socket");
-    snprintf(l->path, sizeof(l->path), "%s%s", path, folder ? "/ctl" : "");
-    if (!folder)
-        return UM_OK;
-    snprintf(l->folder, sizeof(l->folder), "%s", path);
-    return um_mkdir_parents(path, FOLDER_MODE, err);
+    return netd_socket_file_open(path, kinds[l->kind].type, &l->access, &l->file, err);
 }
 
-/* A file that somebody listens at is not taken away. */
-static enum um_code listen_at(struct netd_listener *l, struct um_error *err)
+/* Room is left for the names of data sockets, so that no client meets the limit. As vde_switch(1):
+ * whoever may use the socket may enter the folder, and files in it get its group. */
+static enum um_code listen_in(struct netd_listener *l, const char *path, struct um_error *err)
 {
-    um_autofd probe = -1;
+    size_t limit = UM_SOCKET_PATH_MAX - NETD_DATA_NAME_MAX;
+    struct netd_access access = l->access;
+    char control[UM_SOCKET_PATH_MAX + 1];
+    enum um_code code;
 
-    if (um_unix_connect(l->path, kinds[l->kind].type, &probe, NULL) == UM_OK) {
-        um_fail(err, UM_E_BUSY, l->path, NULL, "another program listens there");
-        return um_hint(err, "stop it, or choose another path");
-    }
-    if (l->folder[0])
-        netd_data_socket_sweep(l->folder);
-    return um_unix_listen(l->path, kinds[l->kind].type, SOCKET_MODE, &l->fd, err);
+    if (strlen(path) > limit)
+        return um_fail(err, UM_E_INVALID, path, NULL,
+                       "longer than the %zu bytes of a socket folder's path", limit);
+    snprintf(control, sizeof(control), "%s/ctl", path);
+    code = um_mkdir_parents(path, 0700, err);
+    if (code == UM_OK)
+        code = listen_at(l, control, err);
+    if (code != UM_OK)
+        return code;
+    snprintf(l->folder, sizeof(l->folder), "%s", path);
+    access.mode |= 02700 | (access.mode & 0444) >> 2;
+    if (!netd_access_give(path, &access))
+        return um_fail_errno(err, errno, path, "cannot set its group and mode");
+    netd_data_socket_sweep(path);
+    return UM_OK;
 }
 
 static enum um_code watch_listener(struct netd_listener *l, struct um_error *err)
 {
-    l->watch = um_watch_new(l->io->loop, l->fd, UM_READ, on_connection, l);
+    l->watch = um_watch_new(l->io->loop, l->file.fd, UM_READ, on_connection, l);
     l->pause = um_timer_new(l->io->loop, on_pause_over, l);
     if (l->watch && l->pause)
         return UM_OK;
-    return um_fail(err, UM_E_NO_RESOURCES, l->path, NULL, "no memory");
+    return um_fail(err, UM_E_NO_RESOURCES, l->file.path, NULL, "no memory");
 }
 
 enum um_code netd_listener_new(struct netd_io *io, enum netd_listener_kind kind, const char *path,
+                               const struct netd_access *access,
                                const struct netd_port_config *config, struct netd_listener **ret,
                                struct um_error *err)
 {
@@ -355,14 +374,13 @@ enum um_code netd_listener_new(struct netd_io *io, enum netd_listener_kind kind,
     l->io = io;
     l->kind = kind;
     l->config = *config;
-    l->fd = -1;
+    l->access = *access;
+    l->file = NETD_SOCKET_FILE_INIT;
     l->log = (struct netd_bucket){.rate = LOG_RATE, .burst = LOG_BURST};
     if (getrandom(&l->key, sizeof(l->key), 0) != sizeof(l->key))
         code = um_fail_errno(err, errno, path, "no random numbers");
     else
-        code = place(l, path, err);
-    if (code == UM_OK)
-        code = listen_at(l, err);
+        code = kind == NETD_LISTEN_VDE ? listen_in(l, path, err) : listen_at(l, path, err);
     if (code == UM_OK)
         code = watch_listener(l, err);
     if (code == UM_OK)
@@ -370,6 +388,11 @@ enum um_code netd_listener_new(struct netd_io *io, enum netd_listener_kind kind,
     else
         netd_listener_free(l);
     return code;
+}
+
+void netd_listener_serve_v0(struct netd_listener *l, struct netd_shared *shared)
+{
+    l->shared = shared;
 }
 
 void netd_listener_free(struct netd_listener *l)
@@ -380,11 +403,10 @@ void netd_listener_free(struct netd_listener *l)
         client_die(l->clients);
     um_watch_free(l->watch);
     um_timer_free(l->pause);
-    if (l->fd >= 0) {
-        unlink(l->path);
-        if (l->folder[0])
-            rmdir(l->folder); /* stays when clients have left files in it */
+    if (l->folder[0] && l->file.fd >= 0) {
+        netd_socket_file_close(&l->file);
+        rmdir(l->folder); /* stays when clients have left files in it */
     }
-    um_fd_close(&l->fd);
+    netd_socket_file_close(&l->file);
     free(l);
 }

@@ -121,7 +121,7 @@ static enum netd_mac_learnt learn_new(struct netd_mac_table *t, uint32_t *link,
 }
 
 enum netd_mac_learnt netd_mac_learn(struct netd_mac_table *t, uint64_t mac, uint16_t vlan,
-                                    uint32_t port, int64_t now_ns)
+                                    uint32_t port, int64_t now_ns, uint32_t *ret_was)
 {
     uint32_t *link = find_link(t, mac, vlan);
     struct netd_mac_entry *e = &t->slots[*link].entry;
@@ -134,6 +134,8 @@ enum netd_mac_learnt netd_mac_learn(struct netd_mac_table *t, uint64_t mac, uint
         e->seen_ns = now_ns;
         return NETD_MAC_KNOWN;
     }
+    if (ret_was)
+        *ret_was = e->port;
     if (e->fixed || now_ns - e->seen_ns < t->limits.guard_ns)
         return NETD_MAC_REFUSED;
     if (t->learnt[port % NETD_PORT_SLOTS] >= t->limits.per_port)

@@ -48,9 +48,10 @@ struct netd_mac_table *netd_mac_table_new(const struct netd_mac_limits *limits)
     um_nonnull(1) um_check;
 void netd_mac_table_free(struct netd_mac_table *t);
 
-/* mac was seen as a source at port; now_ns only grows. */
+/* mac was seen as a source at port; now_ns only grows. ret_was (may be NULL): with MOVED and
+ * REFUSED, the port that it was known at. */
 enum netd_mac_learnt netd_mac_learn(struct netd_mac_table *t, uint64_t mac, uint16_t vlan,
-                                    uint32_t port, int64_t now_ns) um_nonnull(1);
+                                    uint32_t port, int64_t now_ns, uint32_t *ret_was) um_nonnull(1);
 /* Port, or NETD_MAC_NOWHERE. */
 uint32_t netd_mac_find(const struct netd_mac_table *t, uint64_t mac, uint16_t vlan) um_nonnull(1);
 /* Put a fixed entry, in place of a learnt one if there is one. False: no room. */

@@ -121,8 +121,8 @@ static enum um_code open_listeners(struct program *p, const struct request *r, s
 
         snprintf(config.name, sizeof(config.name), "%s%d",
                  netd_listener_kind_name(r->listen[i].kind), i);
-        code = netd_listener_new(&p->io, r->listen[i].kind, r->listen[i].path, &config,
-                                 &p->listeners[i], err);
+        code = netd_listener_new(&p->io, r->listen[i].kind, r->listen[i].path, &netd_access_default,
+                                 &config, &p->listeners[i], err);
         if (code != UM_OK)
             return code;
         p->listener_count++;

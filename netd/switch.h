@@ -57,15 +57,29 @@ enum netd_vlan_mode {
 
 enum { NETD_VLAN_SET_BYTES = 4096 / 8 };
 
+struct netd_rate {
+    uint64_t bytes; /* a second; 0: no limit */
+    uint64_t burst; /* bytes at once after a pause; 0: what fits the rate */
+};
+
 struct netd_port_config {
     char name[64];
+    /*
+     * What users call it, at most NETD_PORT_SLOTS; 0: the lowest that is free. Ports of one number
+     * are one port with several links, as in VDE: what is for one goes to all of them, and they do
+     * not reach each other.
+     */
+    uint32_t number;
     enum netd_vlan_mode vlan_mode;
     uint16_t vlan;      /* ACCESS: its VLAN; TRUNK: that of frames without tag, 0: none */
     uint8_t *vlan_set;  /* TRUNK: NETD_VLAN_SET_BYTES, bit n%8 of byte n/8; copied */
     uint32_t frame_max; /* bytes, at most NETD_FRAME_MAX; longer ones are giants, both ways */
     uint32_t isolation; /* ports of the same group other than 0 do not reach each other */
     struct netd_guard guard;
-    uint32_t storm_rate; /* broadcasts and multicasts a second that it may send; 0: any */
+    /* Broadcasts and multicasts a second that it may send; 0: as the switch's config has it. */
+    uint32_t storm_rate;
+    struct netd_rate in;  /* from the port: it is left unread until it may send again */
+    struct netd_rate out; /* to the port: what is more waits in its queue */
 };
 
 /* Transparent, any length, no limits. */
@@ -80,17 +94,38 @@ struct netd_counters {
 
 struct netd_switch_config {
     struct netd_mac_limits mac;
-    uint32_t ports_max; /* at most NETD_PORT_SLOTS */
-    bool hub;           /* every frame to every other port, nothing is learnt */
-    size_t queue_high;  /* cost at which a port begins to hold its senders; see queue.h */
-    size_t queue_low;   /* and at which it lets them go */
-    size_t queue_max;   /* hard limit of one port */
-    size_t memory_max;  /* hard limit of all queues together */
-    int64_t hold_ns;    /* a port may hold its senders so long at a time */
-    int64_t pause_ns;   /* after having held them too long it may not for so long */
+    uint32_t ports_max;  /* at most NETD_PORT_SLOTS */
+    bool hub;            /* every frame to every other port, nothing is learnt */
+    size_t queue_high;   /* cost at which a port begins to hold its senders; see queue.h */
+    size_t queue_low;    /* and at which it lets them go */
+    size_t queue_max;    /* hard limit of one port */
+    size_t memory_max;   /* hard limit of all queues together */
+    int64_t hold_ns;     /* a port may hold its senders so long at a time */
+    int64_t pause_ns;    /* after having held them too long it may not for so long */
+    uint32_t storm_rate; /* of ports that have none of their own; 0: any */
 };
 
 extern const struct netd_switch_config netd_switch_config_default;
+
+enum netd_event_kind {
+    NETD_SEEN_PORT_UP,   /* port is there now */
+    NETD_SEEN_PORT_DOWN, /* port is still there, but not for long */
+    NETD_SEEN_LEARNT,    /* mac is known now, at port */
+    NETD_SEEN_MOVED,     /* mac is known at port now, was at old_port */
+    NETD_SEEN_REFUSED,   /* mac was seen at port, but belongs to old_port */
+    NETD_SEEN_UNKNOWN    /* a frame from port for mac, which is not known: it goes everywhere */
+};
+
+/* Guests make them: whoever writes them down sets a limit. */
+struct netd_event {
+    enum netd_event_kind kind;
+    uint32_t port, old_port; /* ids; old_port may be gone, or NETD_MAC_NOWHERE */
+    uint64_t mac;
+    uint16_t vlan;
+};
+
+/* Called from within the switch's calls; may only ask the switch, not change it. */
+typedef void (*netd_event_fn)(void *arg, const struct netd_event *event);
 
 /* NULL: no memory. */
 struct netd_switch *netd_switch_new(const struct netd_switch_config *config) um_nonnull(1) um_check;
@@ -98,6 +133,10 @@ struct netd_switch *netd_switch_new(const struct netd_switch_config *config) um_
 void netd_switch_free(struct netd_switch *sw);
 
 void netd_switch_set_hub(struct netd_switch *sw, bool hub) um_nonnull(1);
+/* Have fn told of events; one at a time, NULL: nobody. */
+void netd_switch_observe(struct netd_switch *sw, netd_event_fn fn, void *arg) um_nonnull(1);
+/* Of all ports that have none of their own, from now on; 0: any. */
+void netd_switch_set_storm_rate(struct netd_switch *sw, uint32_t rate) um_nonnull(1);
 struct netd_mac_table *netd_switch_macs(struct netd_switch *sw) um_nonnull(1);
 
 /*
@@ -107,6 +146,13 @@ struct netd_mac_table *netd_switch_macs(struct netd_switch *sw) um_nonnull(1);
  */
 uint32_t netd_switch_add(struct netd_switch *sw, const struct netd_port_config *config,
                          const struct netd_link_ops *ops, void *link) um_nonnull(1, 2, 3) um_check;
+/*
+ * Change a port while it runs: its link, queue, counters and addresses stay. config is copied.
+ * False: no such port, or no memory, and nothing has changed. Not from within the link's functions.
+ */
+bool netd_switch_configure(struct netd_switch *sw, uint32_t id,
+                           const struct netd_port_config *config, int64_t now_ns)
+    um_nonnull(1, 3) um_check;
 /* Unknown ids are fine, here and below. Not from within the link's functions. */
 void netd_switch_remove(struct netd_switch *sw, uint32_t id) um_nonnull(1);
 
@@ -127,6 +173,8 @@ void netd_switch_tick(struct netd_switch *sw, int64_t now_ns) um_nonnull(1);
 /* When netd_switch_tick() is to be called next. Any call may bring that nearer. */
 int64_t netd_switch_due(const struct netd_switch *sw) um_nonnull(1);
 
+/* What users call it, from 1 on; 0: no such port. */
+uint32_t netd_switch_number(const struct netd_switch *sw, uint32_t id) um_nonnull(1);
 /* NULL: no such port. Valid until the next call that may change anything. */
 const struct netd_counters *netd_switch_counters(const struct netd_switch *sw, uint32_t id)
     um_nonnull(1);

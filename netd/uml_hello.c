@@ -8,7 +8,7 @@
 _Static_assert(sizeof(struct sockaddr_un) == NETD_HELLO_ADDRESS, "the protocol is this struct");
 
 /* Where the address is, by version. */
-static const size_t address_at[] = {[1] = 14, [3] = 12};
+static const size_t address_at[] = {[0] = 10, [1] = 14, [3] = 12};
 
 static uint32_t word(const uint8_t *data, size_t at)
 {
@@ -37,10 +37,13 @@ static enum netd_hello_result parse_rest(const uint8_t *data, size_t len, int ve
     return NETD_HELLO_READY;
 }
 
-enum netd_hello_result netd_hello_parse(const uint8_t *data, size_t len, struct netd_hello *ret)
+enum netd_hello_result netd_hello_parse(const uint8_t *data, size_t len, bool v0,
+                                        struct netd_hello *ret)
 {
     if (len < 4)
         return NETD_HELLO_MORE;
+    if (v0 && word(data, 0) == 0) /* its type */
+        return parse_rest(data, len, 0, 0, ret);
     if (word(data, 0) != MAGIC)
         return NETD_HELLO_REFUSED;
     if (len < 8)

@@ -7,6 +7,7 @@
 #include "umld/guest_ids.h"
 #include "umld/guest_order.h"
 #include "umld/kernels.h"
+#include "umld/network.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -122,6 +123,8 @@ void guest_definition_check_around(struct umld *umld, const struct guest_definit
         kernels_check(umld, def->kernel, &errors[*count]))
         ++*count;
     if (*count < max && guest_order_check(umld, def, &errors[*count]))
+        ++*count;
+    if (*count < max && network_check_devices(umld, def, &errors[*count]))
         ++*count;
 }
 

@@ -16,6 +16,7 @@
 #include "umld/images.h"
 #include "umld/jobs.h"
 #include "umld/kernels.h"
+#include "umld/network_private.h"
 #include "umld/pressure.h"
 #include "umld/request.h"
 #include "umld/server.h"
@@ -62,6 +63,7 @@ static bool after(void *arg)
     struct umld *umld = arg;
     bool more, dirty;
 
+    networks_drain(umld);
     guests_drain(umld->guests);
     host_shutdown_look(umld);
     guests_store(umld->guests);
@@ -75,6 +77,7 @@ static bool after(void *arg)
     api_server_hold(umld->server, false);
     event_feed_after(umld->feed);
     more = guests_effects(umld->guests);
+    more = networks_effects(umld) || more;
     /* Effects write, too: replies wait for that commit. */
     if (db_dirty(umld->db))
         return true;
@@ -223,6 +226,10 @@ static enum um_code make_inner_directories(const struct umld *umld, struct um_er
         code = um_fail_errno(err, errno, path, "cannot set its mode");
     if (code)
         return code;
+    snprintf(path, sizeof(path), "%s/n", umld->paths.run_dir);
+    code = um_mkdir_parents(path, 0700, err);
+    if (code)
+        return code;
     snprintf(path, sizeof(path), "%s/guests", umld->paths.state_dir);
     return um_mkdir_parents(path, 0700, err);
 }
@@ -301,12 +308,15 @@ static enum um_code open_state(struct umld *umld, struct um_error *err)
     umld->jobs = jobs_new(umld);
     umld->kernels = kernels_new(umld);
     umld->images = images_new(umld);
+    umld->networks = networks_new(umld);
     umld->guests = guests_new(umld);
     umld->balance = balance_new(umld);
     if (!umld->settings || !umld->events || !umld->feed || !umld->jobs || !umld->kernels ||
-        !umld->images || !umld->guests || !umld->balance)
+        !umld->images || !umld->networks || !umld->guests || !umld->balance)
         return um_fail(err, UM_E_NO_RESOURCES, "umld", NULL, "out of memory");
     code = kernels_load(umld, err);
+    if (!code)
+        code = networks_load(umld, err);
     return code ? code : guests_load(umld, err);
 }
 
@@ -363,6 +373,7 @@ enum um_code umld_start(const struct umld_options *options, struct umld **ret, s
         code = serve(umld, err);
     }
     if (!code && !options->check_only) {
+        networks_adopt(umld);
         guests_adopt(umld);
         events_emit(umld, "daemon.started", "umld", "version", UMLD_VERSION, NULL);
         if (!um_loop_add_after(umld->loop, after, umld))
@@ -409,6 +420,7 @@ void umld_free(struct umld *umld)
     guests_adopt_done(umld);
     host_shutdown_free(umld);
     guests_free(umld->guests);
+    networks_free(umld->networks);
     api_server_free(umld->server);
     balance_free(umld->balance);
     images_free(umld->images);

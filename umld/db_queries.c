@@ -52,6 +52,23 @@ const struct db_statement db_statements[DBQ_COUNT] = {
                        " VALUES (?, ?, ?, ?)",
                        "sssi"},
     [DBQ_IMAGE_DELETE] = {"DELETE FROM image WHERE name = ?", "s"},
+    [DBQ_NETWORK_ALL] = {"SELECT id, name, definition, revision, created_ns FROM network"
+                         " ORDER BY id",
+                         ""},
+    [DBQ_NETWORK_INSERT] = {"INSERT INTO network(name, definition, created_ns) VALUES (?, ?, ?)",
+                            "ssi", true},
+    [DBQ_NETWORK_DEFINE] = {"UPDATE network SET definition = ?, revision = ? WHERE id = ?", "sii"},
+    [DBQ_NETWORK_DELETE] = {"DELETE FROM network WHERE id = ?", "i"},
+    [DBQ_PORT_ALL] = {"SELECT id, guest_id, device FROM port ORDER BY id", ""},
+    [DBQ_PORT_INSERT] = {"INSERT INTO port(guest_id, device) VALUES (?, ?)", "is", true},
+    [DBQ_PORT_DELETE] = {"DELETE FROM port WHERE id = ?", "i"},
+    [DBQ_NETWORK_MAC_ALL] = {"SELECT network_id, mac, vlan, port_id FROM network_mac", ""},
+    [DBQ_NETWORK_MAC_PUT] = {"INSERT OR REPLACE INTO network_mac(network_id, mac, vlan, port_id)"
+                             " VALUES (?, ?, ?, ?)",
+                             "isii"},
+    [DBQ_NETWORK_MAC_DELETE] = {"DELETE FROM network_mac"
+                                " WHERE network_id = ? AND mac = ? AND vlan = ?",
+                                "isi"},
     [DBQ_JOB_INSERT] = {"INSERT INTO job(kind, object, state, uid, start_ns)"
                         " VALUES (?, ?, 'running', ?, ?)",
                         "ssii", true},

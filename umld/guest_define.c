@@ -6,6 +6,7 @@
 #include "umld/guest.h"
 #include "umld/guest_ids.h"
 #include "umld/guest_order.h"
+#include "umld/network.h"
 #include "umld/stranger.h"
 #include "vmcore/base/clock.h"
 #include "vmcore/base/log.h"
@@ -40,6 +41,7 @@ enum um_code guest_create(struct umld *umld, struct guest_definition *def, struc
         return code;
     }
     guest_touch(g); /* also says in which life of the host it was made */
+    network_guest_defined(g);
     events_emit(umld, "guest.defined", g->def.name, NULL);
     um_log(UM_LOG_INFO, "guest %s: defined", g->def.name);
     *ret = g;
@@ -83,6 +85,7 @@ enum um_code guest_redefine(struct guest *g, struct guest_definition *def, struc
     guest_definition_done(&old);
     *def = GUEST_DEFINITION_INIT;
     guest_stranger_redefined(g);
+    network_guest_defined(g);
     guest_order_defined(g);
     snprintf(revision, sizeof(revision), "%" PRId64, g->revision);
     events_emit(g->umld, "guest.changed", g->def.name, "revision", revision, NULL);
@@ -95,6 +98,7 @@ void guest_remove(struct guest *g)
     if (g->removed)
         return;
     if (g->id) {
+        network_guest_removed(g);
         db_run(g->umld->db, DBQ_GUEST_DELETE, g->id);
         events_emit(g->umld, "guest.removed", g->def.name, NULL);
         um_log(UM_LOG_INFO, "guest %s: removed", g->def.name);

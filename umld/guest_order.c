@@ -1,5 +1,6 @@
 #include "umld/guest_order.h"
 
+#include "umld/network.h"
 #include "umld/settings.h"
 #include "vmcore/base/clock.h"
 #include "vmcore/base/log.h"
@@ -232,10 +233,30 @@ static void go_on(struct guest *g)
     um_log(UM_LOG_INFO, "guest %s: all it depends on is ready", g->def.name);
 }
 
+/* Networks are not started for it: they run as long as they exist. */
+static enum um_code look_at_networks(const struct guest *g, char *names, size_t size,
+                                     struct um_error *err)
+{
+    char why[320], object[96];
+    size_t used = strlen(names);
+    bool is_lost;
+    const char *name = network_missing(g, why, sizeof(why), &is_lost);
+
+    if (!name)
+        return UM_OK;
+    if (!is_lost) {
+        snprintf(names + used, size - used, "%snetwork %s (%s)", used ? ", " : "", name, why);
+        return UM_OK;
+    }
+    um_fail(err, UM_E_WRONG_STATE, guest_object(g, object, sizeof(object)), "devices",
+            "its network %s: %s", name, why);
+    return um_hint(err, "see: umlctl net show %s; then: umlctl net restart %s", name, name);
+}
+
 bool guest_order_met(struct guest *g)
 {
     bool first = !g->looked;
-    char names[256] = "";
+    char names[640] = "";
     struct um_error err;
     enum um_code code = UM_OK;
 
@@ -257,6 +278,8 @@ bool guest_order_met(struct guest *g)
                      needed->def.name, guest_state_info(needed->state)->name);
     }
     g->insists = false;
+    if (!code)
+        code = look_at_networks(g, names, sizeof(names), &err);
     if (code) {
         guest_order_forget(g);
         guest_prepare_failed(g, &err);

@@ -17,6 +17,7 @@ struct job_watcher;
 struct events;
 struct event_feed;
 struct images;
+struct networks;
 struct settings;
 struct balance;
 struct orphan;
@@ -36,6 +37,7 @@ struct umld {
     struct job_watcher *job_watchers; /* calls that wait for a job, job_watch.c */
     struct kernels *kernels;
     struct images *images;
+    struct networks *networks;
     struct guests *guests;
     struct balance *balance;
     struct child *children; /* helper programs running now, umld/child.h */

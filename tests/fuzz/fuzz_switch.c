@@ -87,8 +87,9 @@ static struct netd_switch *make(uint8_t how)
         struct netd_port_config port = netd_port_config_default;
 
         port.vlan_mode = (enum netd_vlan_mode)(i % 3);
-        port.vlan = port.vlan_mode == NETD_VLAN_TRANSPARENT ? 0 : (uint16_t)(1 + i / 3);
+        port.vlan = (uint16_t)(port.vlan_mode == NETD_VLAN_TRANSPARENT ? 0 : 1 + i / 3);
         port.vlan_set = set;
+        port.number = how & 32 && i < 2 ? 9 : 0; /* two links of one number */
         port.isolation = how & 4 ? (uint32_t)i % 2 : 0;
         port.storm_rate = how & 8 ? 1000000 : 0;
         if (how & 16)
@@ -162,13 +163,13 @@ static void run_script(const uint8_t *data, size_t size)
     netd_switch_free(sw);
 }
 
-static void run_hello(const uint8_t *data, size_t size)
+static void run_hello(const uint8_t *data, size_t size, bool v0)
 {
     enum netd_hello_result before = NETD_HELLO_MORE, now;
     struct netd_hello hello;
 
     for (size_t len = 0; len <= size && len <= NETD_HELLO_MAX; len++) {
-        now = netd_hello_parse(data, len, &hello);
+        now = netd_hello_parse(data, len, v0, &hello);
         must(before == NETD_HELLO_MORE || now == before);
         must(now != NETD_HELLO_READY || hello.address.sun_family == 1);
         before = now;
@@ -179,7 +180,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 3 || size > LONGEST)
         return 0;
-    run_hello(data, size);
+    run_hello(data, size, false);
+    run_hello(data, size, true);
     run_script(data, size);
     return 0;
 }

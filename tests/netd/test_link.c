@@ -2,6 +2,7 @@
 #include "netd/frame.h"
 #include "netd/link.h"
 #include "tests/vmcore/base/suite.h"
+#include "vmcore/base/clock.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -40,8 +41,12 @@ static void run(void)
 
 static void start(void)
 {
+    struct netd_switch_config config = netd_switch_config_default;
+
+    config.hold_ns =
+        3600 * UM_SEC_NS; /* of a test that had to wait for its CPU nothing is dropped */
     loop = um_loop_new();
-    sw = netd_switch_new(&netd_switch_config_default);
+    sw = netd_switch_new(&config);
     ck_assert(loop && sw && netd_io_init(&io, loop, sw));
     turn = um_timer_new(loop, end_turn, NULL);
     for (int i = 0; i < 3; i++)

@@ -19,9 +19,9 @@ static void teardown(void)
 
 START_TEST(an_address_is_found_where_it_was_seen_in_its_vlan_only)
 {
-    ck_assert_int_eq(netd_mac_learn(table, 1, 0, 5, 0), NETD_MAC_NEW);
-    ck_assert_int_eq(netd_mac_learn(table, 1, 0, 5, 1), NETD_MAC_KNOWN);
-    ck_assert_int_eq(netd_mac_learn(table, 1, 7, 6, 1), NETD_MAC_NEW);
+    ck_assert_int_eq(netd_mac_learn(table, 1, 0, 5, 0, NULL), NETD_MAC_NEW);
+    ck_assert_int_eq(netd_mac_learn(table, 1, 0, 5, 1, NULL), NETD_MAC_KNOWN);
+    ck_assert_int_eq(netd_mac_learn(table, 1, 7, 6, 1, NULL), NETD_MAC_NEW);
     ck_assert_uint_eq(netd_mac_find(table, 1, 0), 5);
     ck_assert_uint_eq(netd_mac_find(table, 1, 7), 6);
     ck_assert_uint_eq(netd_mac_find(table, 1, 8), NETD_MAC_NOWHERE);
@@ -31,9 +31,9 @@ END_TEST
 
 START_TEST(what_is_not_seen_again_is_forgotten_after_its_time)
 {
-    netd_mac_learn(table, 1, 0, 5, 0);
-    netd_mac_learn(table, 2, 0, 5, 0);
-    netd_mac_learn(table, 2, 0, 5, 500);
+    netd_mac_learn(table, 1, 0, 5, 0, NULL);
+    netd_mac_learn(table, 2, 0, 5, 0, NULL);
+    netd_mac_learn(table, 2, 0, 5, 500, NULL);
     ck_assert(netd_mac_fix(table, 3, 0, 5));
     ck_assert_uint_eq(netd_mac_age(table, 999), 0);
     ck_assert_uint_eq(netd_mac_age(table, 1000), 1);
@@ -46,34 +46,34 @@ END_TEST
 
 START_TEST(an_address_moves_when_its_guard_time_is_over)
 {
-    netd_mac_learn(table, 1, 0, 5, 100);
-    ck_assert_int_eq(netd_mac_learn(table, 1, 0, 6, 109), NETD_MAC_REFUSED);
+    netd_mac_learn(table, 1, 0, 5, 100, NULL);
+    ck_assert_int_eq(netd_mac_learn(table, 1, 0, 6, 109, NULL), NETD_MAC_REFUSED);
     ck_assert_uint_eq(netd_mac_find(table, 1, 0), 5);
-    ck_assert_int_eq(netd_mac_learn(table, 1, 0, 6, 110), NETD_MAC_MOVED);
+    ck_assert_int_eq(netd_mac_learn(table, 1, 0, 6, 110, NULL), NETD_MAC_MOVED);
     ck_assert_uint_eq(netd_mac_find(table, 1, 0), 6);
 }
 END_TEST
 
 START_TEST(a_fixed_address_never_moves_until_it_is_forgotten)
 {
-    netd_mac_learn(table, 1, 0, 6, 0);
+    netd_mac_learn(table, 1, 0, 6, 0, NULL);
     ck_assert(netd_mac_fix(table, 1, 0, 5));
-    ck_assert_int_eq(netd_mac_learn(table, 1, 0, 6, 1000000), NETD_MAC_REFUSED);
+    ck_assert_int_eq(netd_mac_learn(table, 1, 0, 6, 1000000, NULL), NETD_MAC_REFUSED);
     ck_assert_uint_eq(netd_mac_find(table, 1, 0), 5);
     ck_assert(netd_mac_forget(table, 1, 0));
     ck_assert(!netd_mac_forget(table, 1, 0));
-    ck_assert_int_eq(netd_mac_learn(table, 1, 0, 6, 1000000), NETD_MAC_NEW);
+    ck_assert_int_eq(netd_mac_learn(table, 1, 0, 6, 1000000, NULL), NETD_MAC_NEW);
 }
 END_TEST
 
 START_TEST(one_port_cannot_fill_the_table_and_all_together_cannot_overfill_it)
 {
     for (uint64_t mac = 0; mac < 200; mac++)
-        netd_mac_learn(table, mac, 0, 1, 0);
+        netd_mac_learn(table, mac, 0, 1, 0, NULL);
     ck_assert_uint_eq(netd_mac_count(table), limits.per_port);
-    ck_assert_int_eq(netd_mac_learn(table, 500, 0, 1, 0), NETD_MAC_FULL);
+    ck_assert_int_eq(netd_mac_learn(table, 500, 0, 1, 0, NULL), NETD_MAC_FULL);
     for (uint64_t mac = 1000; mac < 1200; mac++)
-        netd_mac_learn(table, mac, 0, 2, 0);
+        netd_mac_learn(table, mac, 0, 2, 0, NULL);
     ck_assert_uint_eq(netd_mac_count(table), limits.entries);
     ck_assert(!netd_mac_fix(table, 5000, 0, 3));
     ck_assert_uint_eq(netd_mac_find(table, 0, 0), 1);
@@ -81,18 +81,18 @@ START_TEST(one_port_cannot_fill_the_table_and_all_together_cannot_overfill_it)
     netd_mac_forget_port(table, 1);
     ck_assert_uint_eq(netd_mac_count(table), limits.entries - limits.per_port);
     ck_assert_uint_eq(netd_mac_find(table, 0, 0), NETD_MAC_NOWHERE);
-    ck_assert_int_eq(netd_mac_learn(table, 500, 0, 1, 0), NETD_MAC_NEW);
+    ck_assert_int_eq(netd_mac_learn(table, 500, 0, 1, 0, NULL), NETD_MAC_NEW);
 }
 END_TEST
 
 START_TEST(a_move_counts_at_the_new_port)
 {
     for (uint64_t mac = 0; mac < 60; mac++)
-        netd_mac_learn(table, mac, 0, 1, 0);
-    netd_mac_learn(table, 100, 0, 2, 0);
-    ck_assert_int_eq(netd_mac_learn(table, 100, 0, 1, 50), NETD_MAC_FULL);
-    ck_assert_int_eq(netd_mac_learn(table, 0, 0, 2, 50), NETD_MAC_MOVED);
-    ck_assert_int_eq(netd_mac_learn(table, 100, 0, 1, 50), NETD_MAC_MOVED);
+        netd_mac_learn(table, mac, 0, 1, 0, NULL);
+    netd_mac_learn(table, 100, 0, 2, 0, NULL);
+    ck_assert_int_eq(netd_mac_learn(table, 100, 0, 1, 50, NULL), NETD_MAC_FULL);
+    ck_assert_int_eq(netd_mac_learn(table, 0, 0, 2, 50, NULL), NETD_MAC_MOVED);
+    ck_assert_int_eq(netd_mac_learn(table, 100, 0, 1, 50, NULL), NETD_MAC_MOVED);
 }
 END_TEST
 
@@ -102,7 +102,7 @@ START_TEST(all_entries_are_listed_once)
     uint32_t at = 0, count = 0, sum = 0;
 
     for (uint64_t mac = 1; mac <= 10; mac++)
-        netd_mac_learn(table, mac, 0, (uint32_t)mac, 0);
+        netd_mac_learn(table, mac, 0, (uint32_t)mac, 0, NULL);
     netd_mac_forget(table, 4, 0);
     while (netd_mac_next(table, &at, &e)) {
         count++;

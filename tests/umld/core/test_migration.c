@@ -1,4 +1,4 @@
-/* A database of the first schema, opened by a umld that knows a second one (upgrade.sql). */
+/* A database of the present schema, opened by a umld that knows one more (upgrade.sql). */
 #include "umld/db.h"
 
 #include <check.h>
@@ -46,7 +46,7 @@ static int ask(const char *name, const char *sql)
     return value;
 }
 
-/* As a umld of the first schema leaves it, with two settings. */
+/* As a umld without the last migration leaves it, with two settings. */
 static void make_old(const char *first, const char *second)
 {
     sqlite3 *db = NULL;
@@ -54,9 +54,10 @@ static void make_old(const char *first, const char *second)
 
     ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
     snprintf(sql, sizeof(sql),
-             "PRAGMA user_version = 1; INSERT INTO setting VALUES ('a', '%s'), ('b', '%s')", first,
+             "PRAGMA user_version = 2; INSERT INTO setting VALUES ('a', '%s'), ('b', '%s')", first,
              second);
-    ck_assert_int_eq(sqlite3_exec(db, db_migrations[0], NULL, NULL, NULL), SQLITE_OK);
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(sqlite3_exec(db, db_migrations[i], NULL, NULL, NULL), SQLITE_OK);
     ck_assert_int_eq(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
     sqlite3_close(db);
 }
@@ -73,10 +74,10 @@ START_TEST(a_new_database_has_all_of_it_and_needs_no_backup)
     struct um_error err;
     struct db *db;
 
-    ck_assert_int_eq(db_migration_count, 2);
+    ck_assert_int_eq(db_migration_count, 3);
     ck_assert_msg(db_open(path, &db, &err) == UM_OK, "%s", err.message);
     db_close(db);
-    ck_assert_int_eq(ask(path, "PRAGMA user_version"), 2);
+    ck_assert_int_eq(ask(path, "PRAGMA user_version"), 3);
     ck_assert_int_eq(ask(path, "SELECT x FROM added"), 7);
     ck_assert_int_ne(access(backup, F_OK), 0);
 }
@@ -93,9 +94,9 @@ START_TEST(an_old_database_is_upgraded_once_and_kept_as_it_was)
     ck_assert_int_ge(db_each(db, DBQ_SETTING_ALL, count_row, &settings), 0);
     ck_assert_int_eq(settings, 2);
     db_close(db);
-    ck_assert_int_eq(ask(path, "PRAGMA user_version"), 2);
+    ck_assert_int_eq(ask(path, "PRAGMA user_version"), 3);
     ck_assert_int_eq(ask(path, "SELECT x FROM added"), 7);
-    ck_assert_int_eq(ask(backup, "PRAGMA user_version"), 1);
+    ck_assert_int_eq(ask(backup, "PRAGMA user_version"), 2);
     ck_assert_int_eq(ask(backup, "SELECT count(*) FROM setting"), 2);
     ck_assert_int_eq(ask(backup, "SELECT x FROM added"), -1);
 
@@ -116,16 +117,16 @@ START_TEST(an_upgrade_that_fails_changes_nothing)
     ck_assert_ptr_null(db);
     ck_assert_ptr_nonnull(strstr(err.message, "cannot be upgraded"));
     ck_assert_ptr_nonnull(strstr(err.hint, ".bak"));
-    ck_assert_int_eq(ask(path, "PRAGMA user_version"), 1);
+    ck_assert_int_eq(ask(path, "PRAGMA user_version"), 2);
     ck_assert_int_eq(ask(path, "SELECT x FROM added"), -1);
     ck_assert_int_eq(ask(path, "SELECT count(*) FROM setting"), 2);
-    ck_assert_int_eq(ask(backup, "PRAGMA user_version"), 1);
+    ck_assert_int_eq(ask(backup, "PRAGMA user_version"), 2);
 
     /* Repaired, it goes on. */
     ck_assert_int_eq(ask(path, "DELETE FROM setting WHERE name = 'b' RETURNING 5"), 5);
     ck_assert_int_eq(db_open(path, &db, &err), UM_OK);
     db_close(db);
-    ck_assert_int_eq(ask(path, "PRAGMA user_version"), 2);
+    ck_assert_int_eq(ask(path, "PRAGMA user_version"), 3);
 }
 END_TEST
 

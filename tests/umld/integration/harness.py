@@ -36,6 +36,7 @@ LIBEXEC = {
     "umlinit": os.path.join(BUILD, "vmcore", "monitor", "umlinit"),
     "libumlguard.so": os.path.join(BUILD, "vmcore", "preload", "libumlguard.so"),
     "compat/uml_watchdog": os.path.join(BUILD, "netd", "compat", "uml_watchdog"),
+    "umlnetd": os.path.join(SOURCE, "tests", "umld", "integration", "fake_umlnetd.py"),
     "probe.cpio": os.path.join(BUILD, "images", "probe.cpio"),
     "build-image": os.path.join(SOURCE, "images", "build-image"),
     "guest": os.path.join(SOURCE, "images", "guest"),
@@ -190,6 +191,17 @@ class Daemon:
                     client.call("Guest.Kill", {"name": up[-1]})
         return up
 
+    def end_networks(self):
+        """umlnetds outlive the daemon; what is left of them is none of the tests' business but theirs."""
+        folder = os.path.join(self.run, "n")
+        for name in os.listdir(folder) if os.path.isdir(folder) else []:
+            try:
+                with open(os.path.join(folder, name, "pid"), encoding="ascii") as file:
+                    os.kill(int(file.read().split()[0]), signal.SIGKILL)
+            except (OSError, IndexError):
+                pass
+            shutil.rmtree(os.path.join(folder, name))
+
     def memory_kib(self):
         with open(f"/proc/{self.process.pid}/status", encoding="ascii") as file:
             return int(re.search(r"VmRSS:\s+(\d+)", file.read()).group(1))
@@ -252,6 +264,7 @@ class Case(unittest.TestCase):
             failed = problem
         if self.daemon.alive():
             status = self.daemon.terminate()
+        self.daemon.end_networks()
         left = self.reap()
         for process in self.hands:
             process.poll()
@@ -262,7 +275,7 @@ class Case(unittest.TestCase):
         self.assertEqual(cgroups.of_guests(self.daemon.run), [], "control groups left behind")
         if not self.leftovers_expected and os.path.isdir(self.daemon.run):
             self.assertEqual(sorted(os.listdir(os.path.join(self.daemon.run, "g"))), [], "run directories left behind")
-            self.assertEqual(sorted(os.listdir(self.daemon.run)), ["g", "lock"], "left in the run directory")
+            self.assertEqual(sorted(os.listdir(self.daemon.run)), ["g", "lock", "n"], "left in the run directory")
         for word in ("AddressSanitizer", "LeakSanitizer", "runtime error:", "Assertion"):
             self.assertNotIn(word, self.daemon.log_text())
 
