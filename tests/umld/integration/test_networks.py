@@ -168,6 +168,24 @@ class Faults(Networks):
 
 
 class Ports(Networks):
+    def test_a_device_without_an_address_gets_one_that_stays(self):
+        def devices():
+            return self.call("Guest.Get", name="web")["guest"]["definition"]["devices"]
+
+        self.make()
+        self.create("web", "net0=lan,vlan=20", "net3=lan,mac=02:00:00:00:00:05")
+        first = devices()
+        self.assertRegex(first[0], r"^net0=lan,mac=02(:[0-9a-f]{2}){4}:00,vlan=20$")
+        self.assertEqual(first[1], "net3=lan,mac=02:00:00:00:00:05")
+        self.call("Guest.Update", name="web", set=["net0=lan"])
+        self.assertEqual(devices()[0], first[0].removesuffix(",vlan=20"))
+        self.create("db", "net0=lan")
+        self.daemon.kill()
+        self.daemon.start()
+        self.assertEqual(devices()[0], first[0].removesuffix(",vlan=20"))
+        other = self.call("Guest.Get", name="db")["guest"]["definition"]["devices"][0]
+        self.assertNotEqual(other, devices()[0])
+
     def test_ports_follow_definitions_and_keep_their_numbers(self):
         self.make()
         self.make("lab")
