@@ -124,7 +124,7 @@ static int forward_to(struct netd_switch *sw, const struct netd_port *from,
     if (!sw->config.hub && !netd_mac_is_group(p->frame.dst)) {
         id = netd_mac_find(sw->macs, p->frame.dst, p->vlan);
         if (id == NETD_MAC_NOWHERE)
-            netd_switch_tell(sw, &(struct netd_event){.kind = NETD_EVENT_UNKNOWN,
+            netd_switch_tell(sw, &(struct netd_event){.kind = NETD_SEEN_UNKNOWN,
                                                       .port = from->id,
                                                       .old_port = NETD_MAC_NOWHERE,
                                                       .mac = p->frame.dst,
@@ -152,9 +152,9 @@ static int forward_to(struct netd_switch *sw, const struct netd_port *from,
 static bool learn(struct netd_switch *sw, const struct netd_port *from,
                   const struct netd_passage *p)
 {
-    static const enum netd_event_kind kinds[] = {[NETD_MAC_NEW] = NETD_EVENT_LEARNT,
-                                                 [NETD_MAC_MOVED] = NETD_EVENT_MOVED,
-                                                 [NETD_MAC_REFUSED] = NETD_EVENT_REFUSED};
+    static const enum netd_event_kind kinds[] = {[NETD_MAC_NEW] = NETD_SEEN_LEARNT,
+                                                 [NETD_MAC_MOVED] = NETD_SEEN_MOVED,
+                                                 [NETD_MAC_REFUSED] = NETD_SEEN_REFUSED};
     struct netd_event event = {.port = sw->numbers[from->number]->id,
                                .old_port = NETD_MAC_NOWHERE,
                                .mac = p->frame.src,

@@ -5,7 +5,7 @@
  * A port is held by one other at a time, whose queue its last batch has filled: while held it is
  * not read, so it can fill no second one. Each sender overshoots by what it has read already.
  */
-#include "netd/switch_private.h"
+#include "netd/rate.h"
 
 #include <string.h>
 
@@ -37,22 +37,21 @@ static void let_go(struct netd_port *p)
 
         p->held = sender->next_held;
         sender->held_by = NULL;
-        sender->ops->watch_input(sender->link, true);
+        netd_switch_update_reading(sender);
     }
 }
 
 static void limit_by(struct netd_switch *sw, struct netd_port *p, int64_t time_ns)
 {
     p->push_due_ns = sw->now_ns + time_ns;
-    if (p->push_due_ns < sw->due_ns)
-        sw->due_ns = p->push_due_ns;
+    netd_switch_wake(sw, p, p->push_due_ns);
 }
 
 static void push_event(struct netd_switch *sw, struct netd_port *p, enum push_event event)
 {
     enum push_action action = push_table[p->push][event].action;
 
-    if (action == WAIT_MORE && p->queue.cost > sw->config.queue_low) {
+    if (action == WAIT_MORE && p->queue.cost > p->queue_low) {
         limit_by(sw, p, sw->config.hold_ns);
         return;
     }
@@ -82,7 +81,7 @@ static void hold(struct netd_port *sender, struct netd_port *p)
     sender->next_held = p->held;
     p->held = sender;
     sender->counters.held++;
-    sender->ops->watch_input(sender->link, false);
+    netd_switch_update_reading(sender);
 }
 
 static void fill_out(struct netd_slot *slot, enum netd_form form, struct netd_out *ret)
@@ -103,17 +102,22 @@ static void fill_out(struct netd_slot *slot, enum netd_form form, struct netd_ou
     ret->len = (uint32_t)(len - rest + 12 + (form != NETD_FORM_POP ? NETD_TAG_LEN : 0));
 }
 
-static void count_sent(struct netd_port *p, const struct netd_out *out, int count)
+static void count_sent(const struct netd_switch *sw, struct netd_port *p,
+                       const struct netd_out *out, int count)
 {
+    uint64_t before = p->counters.out_bytes;
+
     p->counters.out_frames += (uint64_t)count;
     for (int i = 0; i < count; i++)
         p->counters.out_bytes += out[i].len;
+    if (p->out_bucket.rate)
+        netd_bucket_spend(&p->out_bucket, (uint32_t)(p->counters.out_bytes - before), sw->now_ns);
 }
 
 /* NETD_PASS, or why one of that cost may not wait there. */
 static int may_wait(const struct netd_switch *sw, const struct netd_port *p, size_t cost)
 {
-    if (p->push == NETD_PUSH_DROPPING && p->queue.cost + cost > sw->config.queue_high)
+    if (p->push == NETD_PUSH_DROPPING && p->queue.cost + cost > p->queue_high)
         return NETD_DROP_SLOW;
     if (p->queue.cost + cost > sw->config.queue_max || sw->memory + cost > sw->config.memory_max)
         return NETD_DROP_QUEUE_FULL;
@@ -139,15 +143,17 @@ static int enqueue(struct netd_switch *sw, struct netd_port *p, uint16_t noted)
     return NETD_PASS;
 }
 
-/* How many were dealt with. Fewer than count: the link is full. */
-static int offer(struct netd_port *p, const struct netd_out *out, int count)
+/* How many were dealt with. Fewer than count: the link is full, or the port's rate is used up. */
+static int offer(struct netd_switch *sw, struct netd_port *p, const struct netd_out *out, int count)
 {
     int done = 0, taken;
 
+    if (p->out_bucket.rate)
+        count = netd_rate_permits(sw, p, out, count);
     while (done < count) {
         taken = p->ops->send(p->link, out + done, count - done);
         if (taken >= 0) {
-            count_sent(p, out + done, taken);
+            count_sent(sw, p, out + done, taken);
             return done + taken;
         }
         p->counters.drops[NETD_DROP_SEND]++;
@@ -156,11 +162,22 @@ static int offer(struct netd_port *p, const struct netd_out *out, int count)
     return done;
 }
 
+/* Room is of interest while something waits for it, and for nothing else. */
+static void watch_room(struct netd_port *p)
+{
+    bool on = p->queue.count && !p->out_waits;
+
+    if (on == p->room_watched)
+        return;
+    p->room_watched = on;
+    p->ops->watch_room(p->link, on);
+}
+
 static int offer_noted(struct netd_switch *sw, struct netd_port *p)
 {
     for (int i = 0; i < p->out_count; i++)
         fill_out(&sw->batch[p->out[i] & 0xff], (enum netd_form)(p->out[i] >> 8), &sw->scratch[i]);
-    return offer(p, sw->scratch, p->out_count);
+    return offer(sw, p, sw->scratch, p->out_count);
 }
 
 void netd_push_flush(struct netd_switch *sw, struct netd_port *to, struct netd_port *from)
@@ -175,9 +192,9 @@ void netd_push_flush(struct netd_switch *sw, struct netd_port *to, struct netd_p
             to->counters.drops[reason]++;
     }
     to->out_count = 0;
-    if (idle && to->queue.count)
-        to->ops->watch_room(to->link, true);
-    if (to->queue.cost >= sw->config.queue_high)
+    if (to->queue.count)
+        watch_room(to);
+    if (to->queue.cost >= to->queue_high)
         push_event(sw, to, FILLED);
     if (to->push == NETD_PUSH_HOLDING && to->queue.count)
         hold(from, to);
@@ -203,18 +220,17 @@ static bool drain_batch(struct netd_switch *sw, struct netd_port *p)
         sw->scratch[i] =
             (struct netd_out){.pieces = {{b->data, b->len}}, .count = 1, .len = b->len};
     }
-    taken = offer(p, sw->scratch, count);
+    taken = offer(sw, p, sw->scratch, count);
     pop(sw, p, taken);
     return taken == count;
 }
 
 void netd_push_drain(struct netd_switch *sw, struct netd_port *p)
 {
-    while (p->queue.count && drain_batch(sw, p))
+    while (p->queue.count && !p->out_waits && drain_batch(sw, p))
         ;
-    if (!p->queue.count)
-        p->ops->watch_room(p->link, false);
-    if (p->queue.cost <= sw->config.queue_low)
+    watch_room(p);
+    if (p->queue.cost <= p->queue_low)
         push_event(sw, p, DRAINED);
 }
 

@@ -1,4 +1,4 @@
-#include "netd/switch_private.h"
+#include "netd/rate.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -106,16 +106,69 @@ static void leave_number(struct netd_switch *sw, struct netd_port *p)
         sw->numbers[p->number] = p->twin == p ? NULL : p->twin;
 }
 
-static bool copy_vlans(struct netd_port *p, const struct netd_port_config *config)
+void netd_switch_wake(struct netd_switch *sw, struct netd_port *p, int64_t at_ns)
 {
-    p->config.vlan_set = NULL;
-    if (config->vlan_mode != NETD_VLAN_TRUNK)
-        return true;
-    p->config.vlan_set = malloc(NETD_VLAN_SET_BYTES);
-    if (!p->config.vlan_set)
-        return false;
-    memcpy(p->config.vlan_set, config->vlan_set, NETD_VLAN_SET_BYTES);
+    if (!p->timed) {
+        p->timed = true;
+        p->next_timed = sw->timed;
+        sw->timed = p;
+    }
+    if (at_ns < sw->due_ns)
+        sw->due_ns = at_ns;
+}
+
+void netd_switch_update_reading(struct netd_port *p)
+{
+    bool on = !p->held_by && !p->in_waits;
+
+    if (on == p->reading)
+        return;
+    p->reading = on;
+    p->ops->watch_input(p->link, on);
+}
+
+static void set_storm(const struct netd_switch *sw, struct netd_port *p)
+{
+    p->storm.rate = p->config.storm_rate ? p->config.storm_rate : sw->config.storm_rate;
+    p->storm.burst = p->storm.rate;
+}
+
+void netd_switch_set_storm_rate(struct netd_switch *sw, uint32_t rate)
+{
+    sw->config.storm_rate = rate;
+    for (uint32_t slot = 0; slot < sw->slots_used; slot++) {
+        if (sw->ports[slot])
+            set_storm(sw, sw->ports[slot]);
+    }
+}
+
+/* The port's config becomes a copy of config. False: no memory, and it is what it was. */
+static bool take_config(struct netd_switch *sw, struct netd_port *p,
+                        const struct netd_port_config *config)
+{
+    uint8_t *vlans = NULL;
+
+    if (config->vlan_mode == NETD_VLAN_TRUNK) {
+        vlans = malloc(NETD_VLAN_SET_BYTES);
+        if (!vlans)
+            return false;
+        memcpy(vlans, config->vlan_set, NETD_VLAN_SET_BYTES);
+    }
+    free(p->config.vlan_set);
+    p->config = *config;
+    p->config.vlan_set = vlans;
+    set_storm(sw, p);
+    netd_rate_configure(sw, p);
     return true;
+}
+
+bool netd_switch_configure(struct netd_switch *sw, uint32_t id,
+                           const struct netd_port_config *config, int64_t now_ns)
+{
+    struct netd_port *p = netd_switch_port(sw, id);
+
+    sw->now_ns = now_ns;
+    return p && take_config(sw, p, config);
 }
 
 static uint32_t free_slot(const struct netd_switch *sw)
@@ -139,14 +192,13 @@ uint32_t netd_switch_add(struct netd_switch *sw, const struct netd_port_config *
     p = calloc(1, sizeof(*p));
     if (!p)
         return NETD_MAC_NOWHERE;
-    p->config = *config;
-    if (!copy_vlans(p, config)) {
+    if (!take_config(sw, p, config)) {
         free(p);
         return NETD_MAC_NOWHERE;
     }
     p->ops = ops;
     p->link = link;
-    p->storm = (struct netd_bucket){.rate = config->storm_rate, .burst = config->storm_rate};
+    p->reading = true;
     slot = free_slot(sw);
     p->id = slot < sw->slots_used ? sw->last_id[slot] + NETD_PORT_SLOTS : slot;
     if (slot >= sw->slots_used)
@@ -155,8 +207,19 @@ uint32_t netd_switch_add(struct netd_switch *sw, const struct netd_port_config *
     sw->ports[slot] = p;
     sw->port_count++;
     join_number(sw, p);
-    tell_of_port(sw, p, NETD_EVENT_PORT_UP);
+    tell_of_port(sw, p, NETD_SEEN_PORT_UP);
     return p->id;
+}
+
+static void forget_timed(struct netd_switch *sw, const struct netd_port *p)
+{
+    struct netd_port **link = &sw->timed;
+
+    if (!p->timed)
+        return;
+    while (*link != p)
+        link = &(*link)->next_timed;
+    *link = p->next_timed;
 }
 
 void netd_switch_remove(struct netd_switch *sw, uint32_t id)
@@ -165,9 +228,10 @@ void netd_switch_remove(struct netd_switch *sw, uint32_t id)
 
     if (!p)
         return;
-    tell_of_port(sw, p, NETD_EVENT_PORT_DOWN);
+    tell_of_port(sw, p, NETD_SEEN_PORT_DOWN);
     netd_push_close(sw, p);
     leave_number(sw, p);
+    forget_timed(sw, p);
     netd_mac_forget_port(sw->macs, id);
     sw->ports[id % NETD_PORT_SLOTS] = NULL;
     sw->port_count--;
@@ -189,10 +253,12 @@ bool netd_switch_input(struct netd_switch *sw, uint32_t id, const struct iovec *
                        int64_t now_ns)
 {
     struct netd_port *from = netd_switch_port(sw, id);
+    uint64_t before;
 
     if (!from)
         return false;
     sw->now_ns = now_ns;
+    before = from->counters.in_bytes;
     for (int i = 0; i < count; i++) {
         sw->batch[i].bytes = frames[i];
         from->counters.in_frames++;
@@ -203,7 +269,9 @@ bool netd_switch_input(struct netd_switch *sw, uint32_t id, const struct iovec *
         netd_push_flush(sw, sw->dirty[i], from);
     sw->dirty_count = 0;
     clear_batch(sw, count);
-    return !from->held_by;
+    if (from->in_bucket.rate)
+        netd_rate_spend_in(sw, from, (uint32_t)(from->counters.in_bytes - before));
+    return from->reading;
 }
 
 void netd_switch_writable(struct netd_switch *sw, uint32_t id, int64_t now_ns)
@@ -223,23 +291,33 @@ void netd_switch_count_drop(struct netd_switch *sw, uint32_t id, enum netd_drop 
         p->counters.drops[reason]++;
 }
 
+static int64_t tick_port(struct netd_switch *sw, struct netd_port *p)
+{
+    int64_t push = netd_push_tick(sw, p), rate = netd_rate_tick(sw, p);
+
+    return push < rate ? push : rate;
+}
+
 void netd_switch_tick(struct netd_switch *sw, int64_t now_ns)
 {
-    int64_t next;
+    struct netd_port *timed = sw->timed;
 
     sw->now_ns = now_ns;
     if (now_ns >= sw->age_due_ns) {
         netd_mac_age(sw->macs, now_ns);
         sw->age_due_ns = now_ns + AGE_EVERY_NS;
     }
-    next = sw->age_due_ns;
-    for (uint32_t slot = 0; slot < sw->slots_used; slot++) {
-        int64_t due = sw->ports[slot] ? netd_push_tick(sw, sw->ports[slot]) : INT64_MAX;
+    sw->due_ns = sw->age_due_ns;
+    sw->timed = NULL;
+    for (struct netd_port *p = timed, *next; p; p = next) {
+        int64_t due;
 
-        if (due < next)
-            next = due;
+        next = p->next_timed;
+        p->timed = false;
+        due = tick_port(sw, p);
+        if (due < INT64_MAX)
+            netd_switch_wake(sw, p, due);
     }
-    sw->due_ns = next;
 }
 
 int64_t netd_switch_due(const struct netd_switch *sw)

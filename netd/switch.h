@@ -57,6 +57,11 @@ enum netd_vlan_mode {
 
 enum { NETD_VLAN_SET_BYTES = 4096 / 8 };
 
+struct netd_rate {
+    uint64_t bytes; /* a second; 0: no limit */
+    uint64_t burst; /* bytes at once after a pause; 0: what fits the rate */
+};
+
 struct netd_port_config {
     char name[64];
     /*
@@ -71,7 +76,10 @@ struct netd_port_config {
     uint32_t frame_max; /* bytes, at most NETD_FRAME_MAX; longer ones are giants, both ways */
     uint32_t isolation; /* ports of the same group other than 0 do not reach each other */
     struct netd_guard guard;
-    uint32_t storm_rate; /* broadcasts and multicasts a second that it may send; 0: any */
+    /* Broadcasts and multicasts a second that it may send; 0: as the switch's config has it. */
+    uint32_t storm_rate;
+    struct netd_rate in;  /* from the port: it is left unread until it may send again */
+    struct netd_rate out; /* to the port: what is more waits in its queue */
 };
 
 /* Transparent, any length, no limits. */
@@ -86,25 +94,26 @@ struct netd_counters {
 
 struct netd_switch_config {
     struct netd_mac_limits mac;
-    uint32_t ports_max; /* at most NETD_PORT_SLOTS */
-    bool hub;           /* every frame to every other port, nothing is learnt */
-    size_t queue_high;  /* cost at which a port begins to hold its senders; see queue.h */
-    size_t queue_low;   /* and at which it lets them go */
-    size_t queue_max;   /* hard limit of one port */
-    size_t memory_max;  /* hard limit of all queues together */
-    int64_t hold_ns;    /* a port may hold its senders so long at a time */
-    int64_t pause_ns;   /* after having held them too long it may not for so long */
+    uint32_t ports_max;  /* at most NETD_PORT_SLOTS */
+    bool hub;            /* every frame to every other port, nothing is learnt */
+    size_t queue_high;   /* cost at which a port begins to hold its senders; see queue.h */
+    size_t queue_low;    /* and at which it lets them go */
+    size_t queue_max;    /* hard limit of one port */
+    size_t memory_max;   /* hard limit of all queues together */
+    int64_t hold_ns;     /* a port may hold its senders so long at a time */
+    int64_t pause_ns;    /* after having held them too long it may not for so long */
+    uint32_t storm_rate; /* of ports that have none of their own; 0: any */
 };
 
 extern const struct netd_switch_config netd_switch_config_default;
 
 enum netd_event_kind {
-    NETD_EVENT_PORT_UP,   /* port is there now */
-    NETD_EVENT_PORT_DOWN, /* port is still there, but not for long */
-    NETD_EVENT_LEARNT,    /* mac is known now, at port */
-    NETD_EVENT_MOVED,     /* mac is known at port now, was at old_port */
-    NETD_EVENT_REFUSED,   /* mac was seen at port, but belongs to old_port */
-    NETD_EVENT_UNKNOWN    /* a frame from port for mac, which is not known: it goes everywhere */
+    NETD_SEEN_PORT_UP,   /* port is there now */
+    NETD_SEEN_PORT_DOWN, /* port is still there, but not for long */
+    NETD_SEEN_LEARNT,    /* mac is known now, at port */
+    NETD_SEEN_MOVED,     /* mac is known at port now, was at old_port */
+    NETD_SEEN_REFUSED,   /* mac was seen at port, but belongs to old_port */
+    NETD_SEEN_UNKNOWN    /* a frame from port for mac, which is not known: it goes everywhere */
 };
 
 /* Guests make them: whoever writes them down sets a limit. */
@@ -126,6 +135,8 @@ void netd_switch_free(struct netd_switch *sw);
 void netd_switch_set_hub(struct netd_switch *sw, bool hub) um_nonnull(1);
 /* Have fn told of events; one at a time, NULL: nobody. */
 void netd_switch_observe(struct netd_switch *sw, netd_event_fn fn, void *arg) um_nonnull(1);
+/* Of all ports that have none of their own, from now on; 0: any. */
+void netd_switch_set_storm_rate(struct netd_switch *sw, uint32_t rate) um_nonnull(1);
 struct netd_mac_table *netd_switch_macs(struct netd_switch *sw) um_nonnull(1);
 
 /*
@@ -135,6 +146,13 @@ struct netd_mac_table *netd_switch_macs(struct netd_switch *sw) um_nonnull(1);
  */
 uint32_t netd_switch_add(struct netd_switch *sw, const struct netd_port_config *config,
                          const struct netd_link_ops *ops, void *link) um_nonnull(1, 2, 3) um_check;
+/*
+ * Change a port while it runs: its link, queue, counters and addresses stay. config is copied.
+ * False: no such port, or no memory, and nothing has changed. Not from within the link's functions.
+ */
+bool netd_switch_configure(struct netd_switch *sw, uint32_t id,
+                           const struct netd_port_config *config, int64_t now_ns)
+    um_nonnull(1, 3) um_check;
 /* Unknown ids are fine, here and below. Not from within the link's functions. */
 void netd_switch_remove(struct netd_switch *sw, uint32_t id) um_nonnull(1);
 

@@ -28,17 +28,27 @@ struct netd_port {
     void *link;
     struct netd_counters counters;
     struct netd_bucket storm;
+    struct netd_bucket in_bucket, out_bucket; /* rate.c */
 
     /* Frames of the batch being read that leave here: slot of the batch, form. */
     uint16_t out[NETD_BATCH];
     int out_count;
 
     struct netd_queue queue;
+    size_t queue_high, queue_low; /* the switch's, or less where the port has a rate */
     enum netd_push_state push;
     int64_t push_due_ns;       /* end of the time limit of HOLDING or DROPPING */
     struct netd_port *held_by; /* whose queue is why this one is not read */
     struct netd_port *held;    /* first of those held for this one's sake */
     struct netd_port *next_held;
+    bool reading;      /* what the link was told last */
+    bool room_watched; /* the same of room */
+    bool in_waits; /* left unread, or its queue left alone, for the sake of a rate, until then */
+    bool out_waits;
+    int64_t in_due_ns, out_due_ns;
+
+    struct netd_port *next_timed; /* of those that netd_switch_tick() has to look at */
+    bool timed;
 };
 
 /* A frame of the batch being read. */
@@ -61,7 +71,8 @@ struct netd_switch {
     size_t memory; /* cost of all queues */
     int64_t now_ns;
     int64_t age_due_ns;
-    int64_t due_ns; /* not later than the next end of a time limit, and age_due_ns */
+    int64_t due_ns; /* not later than anything that netd_switch_tick() has to do */
+    struct netd_port *timed;
 
     struct netd_slot batch[NETD_BATCH];
     struct netd_port *dirty[NETD_PORT_SLOTS]; /* ports with out_count */
@@ -73,6 +84,10 @@ struct netd_port *netd_switch_port(const struct netd_switch *sw, uint32_t id);
 
 /* Tell of something, if anybody wants to know. */
 void netd_switch_tell(const struct netd_switch *sw, const struct netd_event *event);
+/* Have netd_switch_tick() look at the port at that time, or before. */
+void netd_switch_wake(struct netd_switch *sw, struct netd_port *p, int64_t at_ns);
+/* Whether the port is read may have changed. */
+void netd_switch_update_reading(struct netd_port *p);
 
 /* forward.c: decide where slot i of the batch goes and note it there, or count its drop. */
 void netd_forward(struct netd_switch *sw, struct netd_port *from, int i);

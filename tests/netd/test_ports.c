@@ -123,7 +123,7 @@ START_TEST(an_address_does_not_move_between_ports_of_one_number)
     fake_link_input(links[1], 255, 1, -1, 60, 0);
     fake_link_input(links[0], 255, 1, -1, 60, 0);
     ck_assert_int_eq(event_count, 1);
-    expect_event(NETD_EVENT_LEARNT, 0, 0x020000000001);
+    expect_event(NETD_SEEN_LEARNT, 0, 0x020000000001);
 }
 END_TEST
 
@@ -150,22 +150,22 @@ START_TEST(ports_and_addresses_are_told_of)
 {
     for (int i = 0; i < 4; i++) {
         add(i, 0);
-        expect_event(NETD_EVENT_PORT_UP, i, 0);
+        expect_event(NETD_SEEN_PORT_UP, i, 0);
     }
     fake_link_input(links[0], 255, 1, -1, 60, 0);
-    expect_event(NETD_EVENT_LEARNT, 0, 0x020000000001);
+    expect_event(NETD_SEEN_LEARNT, 0, 0x020000000001);
     fake_link_input(links[1], 1, 2, -1, 60, 0);
-    expect_event(NETD_EVENT_LEARNT, 1, 0x020000000002);
+    expect_event(NETD_SEEN_LEARNT, 1, 0x020000000002);
     fake_link_input(links[1], 3, 1, -1, 60, 0);
-    ck_assert_int_eq(events[event_count - 2].kind, NETD_EVENT_MOVED);
+    ck_assert_int_eq(events[event_count - 2].kind, NETD_SEEN_MOVED);
     ck_assert_uint_eq(events[event_count - 2].old_port, links[0]->port);
-    expect_event(NETD_EVENT_UNKNOWN, 1, 0x020000000003);
+    expect_event(NETD_SEEN_UNKNOWN, 1, 0x020000000003);
     event_count = 0;
     fake_link_input(links[0], 1, 4, -1, 60, 0);
     fake_link_input(links[0], 1, 4, -1, 60, 0);
     ck_assert_int_eq(event_count, 1);
     netd_switch_remove(sw, links[3]->port);
-    expect_event(NETD_EVENT_PORT_DOWN, 3, 0);
+    expect_event(NETD_SEEN_PORT_DOWN, 3, 0);
 }
 END_TEST
 
@@ -177,7 +177,7 @@ START_TEST(an_address_that_is_not_believed_is_told_of)
         add(i, 0);
     fake_link_input(links[0], 255, 1, -1, 60, 0);
     fake_link_input(links[1], 255, 1, -1, 60, 10);
-    expect_event(NETD_EVENT_REFUSED, 1, 0x020000000001);
+    expect_event(NETD_SEEN_REFUSED, 1, 0x020000000001);
     ck_assert_uint_eq(events[event_count - 1].old_port, links[0]->port);
 }
 END_TEST

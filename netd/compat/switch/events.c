@@ -70,18 +70,18 @@ static bool say_event(const struct switch_events *e, const struct netd_event *ev
 
     print_mac(event->mac, mac);
     switch (event->kind) {
-    case NETD_EVENT_PORT_UP:
+    case NETD_SEEN_PORT_UP:
         return switch_say("New connection");
-    case NETD_EVENT_PORT_DOWN:
+    case NETD_SEEN_PORT_DOWN:
         return switch_say("Disconnect");
-    case NETD_EVENT_LEARNT:
+    case NETD_SEEN_LEARNT:
         return switch_say(" Addr: %s New port %u", mac, port);
-    case NETD_EVENT_MOVED:
+    case NETD_SEEN_MOVED:
         return switch_say(" Addr: %s New port %u old port %u", mac, port, old_port);
-    case NETD_EVENT_REFUSED:
+    case NETD_SEEN_REFUSED:
         return switch_say(" Addr: %s from port %u refused, it belongs to port %u", mac, port,
                           old_port);
-    case NETD_EVENT_UNKNOWN:
+    case NETD_SEEN_UNKNOWN:
         return switch_say("unknown Addr: %s from port %u", mac, port);
     }
     return true;
@@ -95,7 +95,7 @@ void switch_events_take(void *arg, const struct netd_event *event)
         e->left_out++;
         return;
     }
-    if (event->kind == NETD_EVENT_PORT_DOWN)
+    if (event->kind == NETD_SEEN_PORT_DOWN)
         say_drops(e, event->port);
     if (e->left_out &&
         switch_say(" %llu more lines were left out", (unsigned long long)e->left_out))
