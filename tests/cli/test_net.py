@@ -5,7 +5,7 @@ import unittest
 from fake_umld import Case
 
 NETWORK = {'definition': {'name': 'lan', 'mode': 'switch', 'mtu': 9000, 'macAge': 100, 'macGuard': 0, 'maxPorts': 1024,
-                          'storm': 0, 'loopGuard': False, 'listen': []},
+                          'storm': 0, 'loopGuard': False},
            'runtime': {'state': 'failed', 'kept': False, 'restarts': 4, 'cause': 'it died', 'ports': 2,
                        'guests': ['web', 'db']},
            'revision': 3, 'createdAt': '2026-01-01T00:00:00Z'}
