@@ -26,6 +26,7 @@ enum command_group {
     GROUP_GUESTS,
     GROUP_DEVICES,
     GROUP_CONSOLES,
+    GROUP_NETWORKS,
     GROUP_HOST,
     GROUP_API,
     GROUP_COUNT

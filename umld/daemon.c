@@ -419,8 +419,9 @@ void umld_free(struct umld *umld)
     children_end(umld);
     guests_adopt_done(umld);
     host_shutdown_free(umld);
-    guests_free(umld->guests);
+    /* Who waits for ports is answered, and may look for its guest. */
     networks_free(umld->networks);
+    guests_free(umld->guests);
     api_server_free(umld->server);
     balance_free(umld->balance);
     images_free(umld->images);
