@@ -31,7 +31,7 @@ START_TEST(every_command_is_described)
         ck_assert_uint_gt(strlen(c->summary), 10);
         ck_assert_uint_lt(strlen(c->summary), 61);
         ck_assert_msg(!last || last[1], "%s: summary ends in a full stop", c->name);
-        ck_assert_ptr_nonnull(c->run);
+        ck_assert_msg(!c->run != !c->verb, "%s: one way to run", c->name);
         ck_assert(c->max_words < 0 || c->max_words >= c->min_words);
         ck_assert_msg(c->min_words == 0 || c->usage[0], "%s: usage", c->name);
     }
