@@ -7,7 +7,7 @@ import time
 import unittest
 
 import guest_harness
-from guest_harness import LIMIT, Daemon, cgroups, read, until
+from guest_harness import LIMIT, cgroups, read, until
 
 
 def number(directory, *names):
@@ -19,22 +19,13 @@ def number(directory, *names):
     raise AssertionError(f"none of {names} in {directory}")
 
 
-class Limits(unittest.TestCase):
-    user = None
-
+class Limits(guest_harness.Case):
     @classmethod
     def setUpClass(cls):
         missing = cgroups.missing("memory", "pids", "cpu")
         if missing:
             raise unittest.SkipTest(missing)
-        cls.daemon = Daemon(user=cls.user)
-        cls.addClassCleanup(cls.daemon.close)
-        cls.daemon.image()
-
-    def guest(self, name, *words, **options):
-        guest = self.daemon.guest(name, *words, **options)
-        self.addCleanup(guest.remove)
-        return guest
+        super().setUpClass()
 
     def group(self, guest, file):
         """The guest's group that has this file."""

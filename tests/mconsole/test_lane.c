@@ -1,6 +1,7 @@
 /* A lane and a kernel that behaves: order, joining, names, life. Faults are in test_lane_faults.c.
  */
 #include "lane_fixture.h"
+#include "tests/check_run.h"
 
 #include "vmcore/base/fd.h"
 
@@ -354,8 +355,6 @@ int main(void)
 {
     TCase *tc = tcase_create("lane");
     Suite *s = suite_create("mconsole/lane");
-    SRunner *r = srunner_create(s);
-    int failed;
 
     suite_add_tcase(s, tc);
     tcase_set_timeout(tc, 60);
@@ -377,8 +376,5 @@ int main(void)
     tcase_add_test(tc, a_peek_is_decided_by_the_first_part_and_its_rest_finds_no_address);
     tcase_add_test(tc, a_descriptor_goes_along_with_its_command);
     tcase_add_test(tc, without_a_directory_the_address_is_abstract_and_nothing_is_left_behind);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return check_run(s);
 }

@@ -1,6 +1,7 @@
 /*
  * The rules every change of the state table must keep, and the table itself as a golden file.
  */
+#include "tests/check_run.h"
 #include "vmcore/guest/state.h"
 
 #include "golden.h"
@@ -180,8 +181,6 @@ int main(void)
 {
     Suite *s = suite_create("state");
     TCase *t = tcase_create("table");
-    SRunner *r = srunner_create(s);
-    int failed;
 
     tcase_add_test(t, every_transient_state_has_one_time_limit_and_no_stable_state_has_one);
     tcase_add_test(t, a_state_that_holds_a_process_hears_of_its_end_of_kill_and_of_a_lost_monitor);
@@ -194,8 +193,5 @@ int main(void)
     tcase_add_test(t, stop_of_a_paused_guest_resumes_it_first);
     tcase_add_test(t, the_table_is_the_one_that_was_reviewed);
     suite_add_tcase(s, t);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return check_run(s);
 }
