@@ -5,6 +5,7 @@
 #include "vmcore/guest/definition_internal.h"
 
 #include "vmcore/base/fd.h"
+#include "vmcore/base/own_files.h"
 #include "vmcore/guest/cow_peek.h"
 
 #include <errno.h>
@@ -46,7 +47,7 @@ static const struct signature {
 /* Is there anything bootable at the beginning? Unreadable counts as yes: that is another error. */
 static bool looks_like_root(const char *path)
 {
-    um_autofd fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    um_autofd fd = um_open_named(path);
     char data[8];
 
     if (fd < 0)
@@ -103,6 +104,11 @@ static bool check_image(struct problems *p, const char *name, const char *what, 
                 S_ISDIR(ret->st_mode) ? "a directory can be shared: share0=%s"
                                       : "give a disk image instead of %s",
                 path);
+        return false;
+    }
+    if (um_own_file_is(ret)) {
+        um_hint(problem_add(p, UM_E_INVALID, name, "%s %s belongs to umld itself", what, path),
+                "a guest needs files of its own");
         return false;
     }
     if (S_ISREG(ret->st_mode) && ret->st_size == 0) {

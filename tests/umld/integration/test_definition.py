@@ -46,6 +46,31 @@ class Creating(Case):
     def test_a_directory_is_no_disk(self):
         self.refused("InvalidValue", f"ubd0={self.daemon.state}")
 
+    def test_umlds_own_files_are_no_disks(self):
+        """Opened and closed once, under whatever name, they would lose the locks umld has on them."""
+        other = os.path.join(self.daemon.directory, "other.img")
+        for folder, name, link in (("state", "umld.db", None), ("state", "umld.db", os.symlink), ("state", "umld.db-shm", os.link),
+                                   ("state", "lock", os.link), ("run", "lock", os.symlink)):
+            own = os.path.join(self.daemon.directory, folder, name)
+            self.assertTrue(self.locked(own), own)
+            with self.subTest(own=own, link=link):
+                if link:
+                    link(own, other)
+                path = other if link else own
+                for word in (f"ubd0={path}", f"ubd1d={path}", f"initrd={path}"):
+                    self.assertIn(f"{path} belongs to umld itself", self.refused("InvalidValue", word).message)
+                self.refused("Denied", kernel=path)
+                self.assertTrue(self.locked(own), "the lock is still there")
+            if link:
+                os.unlink(other)
+        self.create("web")
+        self.assertIn("belongs to umld itself", self.fails("InvalidValue", "Guest.Update", name="web",
+                                                           set=[f"ubd1={self.daemon.state}/umld.db"]).message)
+
+    def locked(self, path):
+        with open("/proc/locks", encoding="ascii") as file:
+            return f":{os.stat(path).st_ino} " in file.read()
+
     def test_an_image_that_is_none(self):
         text, empty = self.file("text.img", b"this is no file system\n" * 400), self.file("empty.img", b"")
         self.assertIn("text.img is no file system image", self.refused("InvalidValue", f"ubd0={text}").message)
