@@ -8,24 +8,14 @@ static void fill(const struct cli *cli, um_unused const struct args *args, json_
     mconsole_verb_fill(cli, "cad", params);
 }
 
-static int run(struct cli *cli, const struct args *args)
-{
-    static const struct targets_verb verb = {
-        .method = API_GUEST_MCONSOLE,
-        .doing = "asking",
-        .would = "be sent Ctrl-Alt-Del",
-        .default_ms = CLI_SHORT_MS,
-        .fill = fill,
-        .refused = mconsole_verb_refused,
-        .tell = mconsole_verb_tell,
-    };
-
-    return targets_run(cli, args, &verb);
-}
-
-static const struct option_row options[] = {
-    SELECT_OPTIONS,
-    {NULL, 0, NULL, NULL, NULL},
+static const struct targets_verb verb = {
+    .method = API_GUEST_MCONSOLE,
+    .doing = "asking",
+    .would = "be sent Ctrl-Alt-Del",
+    .default_ms = CLI_SHORT_MS,
+    .fill = fill,
+    .refused = mconsole_verb_refused,
+    .tell = mconsole_verb_tell,
 };
 
 const struct command command_cad = {
@@ -36,7 +26,7 @@ const struct command command_cad = {
     .group = GROUP_DEVICES,
     .words = WORDS_GUESTS,
     .changes = CHANGES_GUEST,
-    .options = options,
+    .options = select_options,
     .max_words = -1,
-    .run = run,
+    .verb = &verb,
 };

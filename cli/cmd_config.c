@@ -71,6 +71,7 @@ static void fill_change(um_unused const struct cli *cli, const struct args *args
         json_array_append_new(set, change_word(args->word[i]));
     while ((device = args_next(args, "unset", &pos)))
         json_array_append_new(unset, json_string(device));
+    words_cmdline(params, args->tail, args->tail_count);
     json_object_set_new(params, "set", set);
     json_object_set_new(params, "unset", unset);
     if (args_flag(args, "stored"))
@@ -111,7 +112,7 @@ static int run(struct cli *cli, const struct args *args)
 
     for (size_t i = 1; i < args->count; i++)
         assignments += strchr(args->word[i], '=') != NULL;
-    if (assignments == 0 && !args_flag(args, "unset")) {
+    if (assignments == 0 && !args_flag(args, "unset") && !args->tail_count) {
         if (args->count > 2)
             return cli_usage(cli, args, "one device or key at a time can be shown");
         return targets_run(cli, args, &query);
@@ -131,20 +132,24 @@ static const struct option_row options[] = {
 
 const struct command command_config = {
     .name = "config",
-    .usage = "GUEST [WORD | WORD=VALUE ...] [--unset WORD] [--stored]",
+    .usage = "GUEST [WORD | WORD=VALUE ...] [--unset WORD] [-- WORD ...]",
     .summary = "Show or change a guest's devices and keys",
     .details = "Words are those of create. A key without a value (kernel=), or taken back with\n"
                "--unset, has its default again. A running guest takes what its kernel can take\n"
                "at once (docs/guests.md), the rest at its next start; it is said which.\n"
+               "Words after -- go to the kernel's command line instead of those it has;\n"
+               "--unset cmdline takes all of them back.\n"
                "GUEST may be several: names and patterns joined by commas.\n"
                "Example:\n"
                "  umlctl config web mem=256M con1=pts --unset ubd1\n"
-               "  umlctl config web limit:cpu=50% --unset limit:io",
+               "  umlctl config web limit:cpu=50% --unset limit:io\n"
+               "  umlctl config web -- quiet root=/dev/ubdb",
     .group = GROUP_DEVICES,
     .words = WORDS_GUEST,
     .changes = CHANGES_GUEST,
     .options = options,
     .min_words = 1,
     .max_words = -1,
+    .tail = true,
     .run = run,
 };

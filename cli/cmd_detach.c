@@ -23,24 +23,14 @@ static void tell(struct cli *cli, const char *name, const json_t *reply)
     applied_print(cli, name, reply);
 }
 
-static int run(struct cli *cli, const struct args *args)
-{
-    static const struct targets_verb verb = {
-        .method = API_GUEST_DETACH,
-        .doing = "changing",
-        .would = "have that detached",
-        .one_word = true,
-        .default_ms = CLI_LIVE_MS,
-        .fill = fill,
-        .tell = tell,
-    };
-
-    return targets_run(cli, args, &verb);
-}
-
-static const struct option_row options[] = {
-    SELECT_ONE_OPTIONS,
-    {NULL, 0, NULL, NULL, NULL},
+static const struct targets_verb verb = {
+    .method = API_GUEST_DETACH,
+    .doing = "changing",
+    .would = "have that detached",
+    .one_word = true,
+    .default_ms = CLI_LIVE_MS,
+    .fill = fill,
+    .tell = tell,
 };
 
 const struct command command_detach = {
@@ -53,8 +43,8 @@ const struct command command_detach = {
     .group = GROUP_DEVICES,
     .words = WORDS_GUEST,
     .changes = CHANGES_GUEST,
-    .options = options,
+    .options = select_one_options,
     .min_words = 2,
     .max_words = -1,
-    .run = run,
+    .verb = &verb,
 };

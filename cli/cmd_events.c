@@ -75,6 +75,9 @@ static void print_event(struct reader *r, const json_t *event)
     {
         um_autostr word = NULL;
 
+        /* Why a guest's state changed is a name for programs, and in the text for people. */
+        if (strcmp(key, "why") == 0 && text_has(json_object_get(event, "data"), "text"))
+            continue;
         if (!json_string_value(value) || !json_string_value(value)[0] ||
             asprintf(&word, "%s=%s", key, json_string_value(value)) < 0)
             continue;

@@ -28,21 +28,11 @@ static void tell(um_unused struct cli *cli, const char *name, const json_t *repl
     }
 }
 
-static int run(struct cli *cli, const struct args *args)
-{
-    static const struct targets_verb verb = {
-        .method = API_GUEST_EXPLAIN,
-        .doing = "asking",
-        .default_ms = CLI_SHORT_MS,
-        .tell = tell,
-    };
-
-    return targets_run(cli, args, &verb);
-}
-
-static const struct option_row options[] = {
-    SELECT_OPTIONS,
-    {NULL, 0, NULL, NULL, NULL},
+static const struct targets_verb verb = {
+    .method = API_GUEST_EXPLAIN,
+    .doing = "asking",
+    .default_ms = CLI_SHORT_MS,
+    .tell = tell,
 };
 
 const struct command command_explain = {
@@ -53,7 +43,7 @@ const struct command command_explain = {
                "what failed how often, what is being waited for; and what to do about it.",
     .group = GROUP_GUESTS,
     .words = WORDS_GUESTS,
-    .options = options,
+    .options = select_options,
     .max_words = -1,
-    .run = run,
+    .verb = &verb,
 };

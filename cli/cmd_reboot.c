@@ -8,23 +8,13 @@ static void fill(const struct cli *cli, const struct args *args, json_t *params)
     json_object_set_new(params, "timeoutMs", json_integer(cli_timeout_ms(cli, CLI_START_MS)));
 }
 
-static int run(struct cli *cli, const struct args *args)
-{
-    static const struct targets_verb verb = {
-        .method = API_GUEST_REBOOT,
-        .doing = "rebooting",
-        .would = "reboot",
-        .default_ms = CLI_START_MS,
-        .fill = fill,
-        .tell = targets_tell_state,
-    };
-
-    return targets_run(cli, args, &verb);
-}
-
-static const struct option_row options[] = {
-    SELECT_OPTIONS,
-    {NULL, 0, NULL, NULL, NULL},
+static const struct targets_verb verb = {
+    .method = API_GUEST_REBOOT,
+    .doing = "rebooting",
+    .would = "reboot",
+    .default_ms = CLI_START_MS,
+    .fill = fill,
+    .tell = targets_tell_state,
 };
 
 const struct command command_reboot = {
@@ -34,7 +24,7 @@ const struct command command_reboot = {
     .group = GROUP_GUESTS,
     .words = WORDS_GUESTS,
     .changes = CHANGES_GUEST,
-    .options = options,
+    .options = select_options,
     .max_words = -1,
-    .run = run,
+    .verb = &verb,
 };

@@ -17,19 +17,14 @@ static void tell(um_unused struct cli *cli, const char *name, const json_t *repl
     printf("%s: %s\n", name, text_bool(reply, "changed", true) ? "removed" : "was not there");
 }
 
-static int run(struct cli *cli, const struct args *args)
-{
-    static const struct targets_verb verb = {
-        .method = API_GUEST_REMOVE,
-        .doing = "removing",
-        .would = "remove",
-        .default_ms = CLI_STOP_MS,
-        .fill = fill,
-        .tell = tell,
-    };
-
-    return targets_run(cli, args, &verb);
-}
+static const struct targets_verb verb = {
+    .method = API_GUEST_REMOVE,
+    .doing = "removing",
+    .would = "remove",
+    .default_ms = CLI_STOP_MS,
+    .fill = fill,
+    .tell = tell,
+};
 
 static const struct option_row options[] = {
     {"force", 'f', NULL, NULL, "kill it first if it runs"},
@@ -47,5 +42,5 @@ const struct command command_remove = {
     .changes = CHANGES_GUEST,
     .options = options,
     .max_words = -1,
-    .run = run,
+    .verb = &verb,
 };

@@ -250,21 +250,11 @@ static void tell(struct cli *cli, const char *name, const json_t *reply)
         putchar('\n');
 }
 
-static int run(struct cli *cli, const struct args *args)
-{
-    static const struct targets_verb verb = {
-        .method = API_GUEST_GET,
-        .doing = "asking",
-        .default_ms = CLI_SHORT_MS,
-        .tell = tell,
-    };
-
-    return targets_run(cli, args, &verb);
-}
-
-static const struct option_row options[] = {
-    SELECT_OPTIONS,
-    {NULL, 0, NULL, NULL, NULL},
+static const struct targets_verb verb = {
+    .method = API_GUEST_GET,
+    .doing = "asking",
+    .default_ms = CLI_SHORT_MS,
+    .tell = tell,
 };
 
 const struct command command_show = {
@@ -273,7 +263,7 @@ const struct command command_show = {
     .summary = "Show guests' definitions and what they do now",
     .group = GROUP_GUESTS,
     .words = WORDS_GUESTS,
-    .options = options,
+    .options = select_options,
     .max_words = -1,
-    .run = run,
+    .verb = &verb,
 };

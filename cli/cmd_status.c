@@ -59,18 +59,13 @@ static int run(struct cli *cli, const struct args *args)
     return status;
 }
 
-static const struct option_row options[] = {
-    SELECT_OPTIONS,
-    {NULL, 0, NULL, NULL, NULL},
-};
-
 const struct command command_status = {
     .name = "status",
     .usage = "[GUEST ...]",
     .summary = "Show in one line how guests are, or how the daemon is",
     .group = GROUP_GUESTS,
     .words = WORDS_GUESTS,
-    .options = options,
+    .options = select_options,
     .max_words = -1,
     .run = run,
 };

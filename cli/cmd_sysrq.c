@@ -15,21 +15,16 @@ static void fill(const struct cli *cli, const struct args *args, json_t *params)
         json_object_set_new(params, "force", json_true());
 }
 
-static int run(struct cli *cli, const struct args *args)
-{
-    static const struct targets_verb verb = {
-        .method = API_GUEST_MCONSOLE,
-        .doing = "asking",
-        .would = "be sent that key",
-        .one_word = true,
-        .default_ms = CLI_SHORT_MS,
-        .fill = fill,
-        .refused = mconsole_verb_refused,
-        .tell = mconsole_verb_tell,
-    };
-
-    return targets_run(cli, args, &verb);
-}
+static const struct targets_verb verb = {
+    .method = API_GUEST_MCONSOLE,
+    .doing = "asking",
+    .would = "be sent that key",
+    .one_word = true,
+    .default_ms = CLI_SHORT_MS,
+    .fill = fill,
+    .refused = mconsole_verb_refused,
+    .tell = mconsole_verb_tell,
+};
 
 static const struct option_row options[] = {
     {"force", 'f', NULL, NULL, "keys known to kill or hang guests, too"},
@@ -49,5 +44,5 @@ const struct command command_sysrq = {
     .options = options,
     .min_words = 2,
     .max_words = 2,
-    .run = run,
+    .verb = &verb,
 };

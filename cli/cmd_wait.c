@@ -36,23 +36,13 @@ static void tell(um_unused struct cli *cli, const char *name, const json_t *repl
     puts(um_str_clean(line, clean, sizeof(clean)));
 }
 
-static int run(struct cli *cli, const struct args *args)
-{
-    static const struct targets_verb verb = {
-        .method = API_GUEST_WAIT,
-        .doing = "waiting",
-        .one_word = true,
-        .default_ms = CLI_WAIT_MS,
-        .fill = fill,
-        .tell = tell,
-    };
-
-    return targets_run(cli, args, &verb);
-}
-
-static const struct option_row options[] = {
-    SELECT_ONE_OPTIONS,
-    {NULL, 0, NULL, NULL, NULL},
+static const struct targets_verb verb = {
+    .method = API_GUEST_WAIT,
+    .doing = "waiting",
+    .one_word = true,
+    .default_ms = CLI_WAIT_MS,
+    .fill = fill,
+    .tell = tell,
 };
 
 const struct command command_wait = {
@@ -79,8 +69,8 @@ const struct command command_wait = {
                "nothing is about to start it.",
     .group = GROUP_GUESTS,
     .words = WORDS_GUEST,
-    .options = options,
+    .options = select_one_options,
     .min_words = 1,
     .max_words = 9,
-    .run = run,
+    .verb = &verb,
 };

@@ -17,7 +17,7 @@ const struct option_row command_global_options[] = {
     {"timeout", 0, "TIME", NULL, "give up after 30, 500ms, 2m, 1h (unit: seconds if none)"},
     {"dry-run", 0, NULL, NULL, "say what would happen; change nothing"},
     {"request-id", 0, "ID", NULL, "the same again gets the same answer, and does nothing"},
-    {"if-revision", 0, "N", NULL, "only if the guest still has this revision (see show)"},
+    {"if-revision", 0, "N", NULL, "only if it still has this revision (see show)"},
     {"no-color", 0, NULL, NULL, "no colours; so does the variable NO_COLOR"},
     {"no-start", 0, NULL, NULL, "do not start a daemon when none is running"},
     {"help", 'h', NULL, NULL, "show help, of the command if one is given"},
@@ -28,8 +28,8 @@ const struct option_row command_global_options[] = {
 const char *command_group_title(enum command_group group)
 {
     static const char *const titles[GROUP_COUNT] = {
-        [GROUP_GUESTS] = "Guests", [GROUP_DEVICES] = "Devices", [GROUP_CONSOLES] = "Consoles",
-        [GROUP_HOST] = "Host",     [GROUP_API] = "API",
+        [GROUP_GUESTS] = "Guests",     [GROUP_DEVICES] = "Devices", [GROUP_CONSOLES] = "Consoles",
+        [GROUP_NETWORKS] = "Networks", [GROUP_HOST] = "Host",       [GROUP_API] = "API",
     };
 
     return titles[group];

@@ -12,6 +12,7 @@
 
 struct cli;
 struct args;
+struct targets_verb;
 
 /* One option. A table of them ends with a row whose name is NULL. */
 struct option_row {
@@ -26,6 +27,7 @@ enum command_group {
     GROUP_GUESTS,
     GROUP_DEVICES,
     GROUP_CONSOLES,
+    GROUP_NETWORKS,
     GROUP_HOST,
     GROUP_API,
     GROUP_COUNT
@@ -50,6 +52,8 @@ struct command {
     int min_words;
     int max_words; /* -1: any number */
     bool tail;     /* takes words after `--` */
+    /* What it does is one of these: a verb on the guests that are named (cli/targets.h), or ... */
+    const struct targets_verb *verb;
     /* Returns umlctl's exit status; has already told the user about any failure. */
     int (*run)(struct cli *cli, const struct args *args);
 };

@@ -31,6 +31,15 @@
     X(cad)                                                                                         \
     X(console)                                                                                     \
     X(logs)                                                                                        \
+    X(net_create)                                                                                  \
+    X(net_list)                                                                                    \
+    X(net_show)                                                                                    \
+    X(net_edit)                                                                                    \
+    X(net_rm)                                                                                      \
+    X(net_ports)                                                                                   \
+    X(net_macs)                                                                                    \
+    X(net_stats)                                                                                   \
+    X(net_restart)                                                                                 \
     X(kernel_list)                                                                                 \
     X(kernel_probe)                                                                                \
     X(kernel_add)                                                                                  \

@@ -4,6 +4,7 @@
 #include "cli/args.h"
 #include "cli/cli.h"
 #include "cli/help.h"
+#include "cli/targets.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -56,7 +57,7 @@ static int run_command(struct cli *cli, int argc, char **argv)
     }
     if (cli->help)
         return help_command(cli, command);
-    return command->run(cli, &args);
+    return command->verb ? targets_run(cli, &args, command->verb) : command->run(cli, &args);
 }
 
 static int parse_and_run(struct cli *cli, int argc, char **argv)

@@ -8,6 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+const struct option_row select_options[] = {
+    SELECT_OPTIONS,
+    {NULL, 0, NULL, NULL, NULL},
+};
+
+const struct option_row select_one_options[] = {
+    SELECT_ONE_OPTIONS,
+    {NULL, 0, NULL, NULL, NULL},
+};
+
 static bool has_option(const struct args *args, const char *name)
 {
     for (size_t i = 0; i < args->option_count; i++)

@@ -22,6 +22,9 @@
         "label", 'l', "LABEL", NULL, "only with KEY, KEY=VALUE or KEY!=VALUE; repeat for more"     \
     }
 
+/* The first two as whole tables, for commands without options of their own. */
+extern const struct option_row select_options[], select_one_options[];
+
 /* Well below the daemon's limit of connections for one user. */
 enum { SELECT_PARALLEL = 16, SELECT_PARALLEL_MAX = 48 };
 

@@ -17,7 +17,7 @@ enum um_code words_apply(json_t *definition, char *const *words, size_t count, s
 /* What stands before the `=` of a word: a device, and neither a plain key nor label:, limit: ... */
 bool words_is_device(const char *name) um_nonnull(1);
 
-/* Words after `--`, appended to `cmdline`. */
+/* Words after `--`, appended to `cmdline`; no words leave no trace. */
 void words_cmdline(json_t *definition, char *const *words, size_t count) um_nonnull(1);
 
 /* A user's name or number as a number. False: there is no such user. */

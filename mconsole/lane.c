@@ -1,6 +1,6 @@
 /*
  * Surprise of this file: a request's end may free the lane. finish() is therefore the last thing
- * every path does, and a request is started from a zero timer, never from inside send().
+ * every path does, and whatever may end a request is done from a zero timer, never inside send().
  */
 #include "mconsole/lane.h"
 
@@ -77,6 +77,8 @@ static enum um_code ensure_connected(struct mconsole_lane *lane, struct um_error
     return um_fail(err, UM_E_NO_RESOURCES, lane->target, NULL, "out of memory");
 }
 
+static void start_soon(struct mconsole_lane *lane);
+
 /* ---- ends of a request ---- */
 
 /* The lane may be gone when this returns. text may live in lane->joined. */
@@ -92,8 +94,7 @@ static void finish(struct mconsole_lane *lane, enum um_code code, int32_t status
     um_timer_disarm(lane->limit);
     if (lane->watch)
         um_watch_set(lane->watch, UM_READ);
-    if (lane->waiting)
-        um_timer_arm(lane->kick, 0);
+    start_soon(lane);
     r->done(code, status, text, len, r->arg);
     free(r);
     um_buf_done(&joined.text);
@@ -281,7 +282,7 @@ static void try_send(struct mconsole_lane *lane)
     finish_text(lane, err.code, um_error_text(&err, text, sizeof(text)));
 }
 
-static void start_next(struct mconsole_lane *lane)
+static void take_next(struct mconsole_lane *lane)
 {
     struct request *r = lane->waiting;
 
@@ -290,19 +291,37 @@ static void start_next(struct mconsole_lane *lane)
     lane->current = r;
     lane->deadline_ns = um_clock_mono_ns() + r->timeout_ms * UM_MS_NS;
     um_timer_arm(lane->limit, r->timeout_ms * UM_MS_NS);
-    try_send(lane);
+}
+
+/*
+ * Where nothing stands in the way the next request leaves at once, so that the kernel has it while
+ * the loop is busy with the answer before it. All else, and every failure, is the timer's.
+ */
+static void start_soon(struct mconsole_lane *lane)
+{
+    if (lane->current || !lane->waiting)
+        return;
+    if (lane->watch && drop_unasked(lane)) {
+        take_next(lane);
+        lane->sent = um_fd_send(lane->endpoint.fd, &lane->current->wire, lane->current->size,
+                                lane->current->fd);
+    }
+    if (!lane->sent)
+        um_timer_arm(lane->kick, 0);
 }
 
 static void on_kick(void *arg)
 {
     struct mconsole_lane *lane = arg;
 
-    if (lane->lost)
+    if (lane->lost) {
         finish_text(lane, UM_E_NOT_RUNNING, "the guest's kernel went away before it answered");
-    else if (lane->current && !lane->sent)
+        return;
+    }
+    if (!lane->current && lane->waiting)
+        take_next(lane);
+    if (lane->current && !lane->sent)
         try_send(lane);
-    else if (!lane->current && lane->waiting)
-        start_next(lane);
 }
 
 static void on_ready(um_unused int fd, unsigned ready, void *arg)
@@ -416,8 +435,7 @@ static enum um_code queue(struct mconsole_lane *lane, const char *command, int f
     r->done = done;
     r->arg = arg;
     enqueue(lane, r, (flags & MCONSOLE_FIRST) != 0);
-    if (!lane->current)
-        um_timer_arm(lane->kick, 0);
+    start_soon(lane);
     return UM_OK;
 }
 

@@ -260,8 +260,7 @@ bool netd_clients_configure(struct netd_listener *l)
         struct netd_port_config own = l->config;
 
         name_port(c, &own);
-        if (c->link &&
-            !netd_switch_configure(l->io->sw, netd_link_port(c->link), &own, um_clock_mono_ns()))
+        if (c->link && !netd_switch_configure(l->io->sw, netd_link_port(c->link), &own))
             ok = false;
     }
     return ok;

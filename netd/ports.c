@@ -6,8 +6,6 @@
 #include "netd/managed.h"
 #include "netd/policy.h"
 
-#include "vmcore/base/clock.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -174,7 +172,7 @@ int netd_ports_put(struct netd_managed *m, const struct netd_ctl_port *said, con
     *why = "no port is free, or no memory";
     if (!p)
         p = add(m, said->id, &config);
-    else if (!netd_switch_configure(m->sw, p->port, &config, um_clock_mono_ns()))
+    else if (!netd_switch_configure(m->sw, p->port, &config))
         return ENOMEM;
     if (!p)
         return ENOSPC;
@@ -210,7 +208,7 @@ int netd_ports_refresh(struct netd_managed *m, const char **why)
         if (*why)
             return EINVAL;
         *why = "no memory";
-        if (!netd_switch_configure(m->sw, p->port, &config, um_clock_mono_ns()))
+        if (!netd_switch_configure(m->sw, p->port, &config))
             return ENOMEM;
     }
     return 0;

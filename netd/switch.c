@@ -174,19 +174,18 @@ static bool same_vlans(const struct netd_port_config *a, const struct netd_port_
 }
 
 bool netd_switch_configure(struct netd_switch *sw, uint32_t id,
-                           const struct netd_port_config *config, int64_t now_ns)
+                           const struct netd_port_config *config)
 {
     struct netd_port *p = netd_switch_port(sw, id);
-    struct netd_port_config with_number = *config;
+    bool moved = p && !same_vlans(&p->config, config);
 
-    sw->now_ns = now_ns;
-    if (!p)
+    if (!p || !take_config(sw, p, config))
         return false;
+    p->config.number = p->number;
     /* An address in a VLAN that the port is not in any more would be a place to lose frames. */
-    if (!same_vlans(&p->config, config))
+    if (moved)
         netd_mac_forget_learnt(sw->macs, id);
-    with_number.number = p->config.number;
-    return take_config(sw, p, &with_number);
+    return true;
 }
 
 static uint32_t free_slot(const struct netd_switch *sw)
@@ -213,6 +212,7 @@ static bool put(struct netd_switch *sw, uint32_t id, const struct netd_port_conf
     if (!p)
         return false;
     p->counters = &p->own_counters;
+    p->id = id;
     if (!take_config(sw, p, config)) {
         free(p);
         return false;
@@ -220,7 +220,6 @@ static bool put(struct netd_switch *sw, uint32_t id, const struct netd_port_conf
     p->ops = ops;
     p->link = link;
     p->reading = true;
-    p->id = id;
     if (slot >= sw->slots_used)
         sw->slots_used = slot + 1;
     sw->last_id[slot] = id;

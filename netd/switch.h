@@ -150,6 +150,13 @@ struct netd_mac_table *netd_switch_macs(struct netd_switch *sw) um_nonnull(1);
  */
 uint32_t netd_switch_add(struct netd_switch *sw, const struct netd_port_config *config,
                          const struct netd_link_ops *ops, void *link) um_nonnull(1, 2, 3) um_check;
+/*
+ * Change a port while it runs: its link, number, queue, counters and addresses stay. config is
+ * copied. False: no such port, or no memory, and nothing has changed. Not from within the link's
+ * functions.
+ */
+bool netd_switch_configure(struct netd_switch *sw, uint32_t id,
+                           const struct netd_port_config *config) um_nonnull(1, 3) um_check;
 /* With an id that a port had in an earlier life of the program. False: as NOWHERE above, or its
  * slot is taken. */
 bool netd_switch_add_as(struct netd_switch *sw, uint32_t id, const struct netd_port_config *config,
@@ -165,14 +172,6 @@ void netd_switch_await(struct netd_switch *sw, uint32_t id) um_nonnull(1);
 /* The port has a link now, or another one; what waited for that is dropped. */
 void netd_switch_attach(struct netd_switch *sw, uint32_t id, const struct netd_link_ops *ops,
                         void *link) um_nonnull(1, 3);
-/*
- * Change a port while it runs: its number, link, queue, counters and addresses stay, but for
- * addresses in VLANs when those change. config is copied. False: no such port, or no memory, and
- * nothing has changed. Not from within the link's functions.
- */
-bool netd_switch_configure(struct netd_switch *sw, uint32_t id,
-                           const struct netd_port_config *config, int64_t now_ns)
-    um_nonnull(1, 3) um_check;
 /* Go on counting there, in memory that outlives the port, from what is there. */
 void netd_switch_count_at(struct netd_switch *sw, uint32_t id, struct netd_counters *counters)
     um_nonnull(1, 3);

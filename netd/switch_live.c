@@ -57,7 +57,7 @@ void netd_switch_attach(struct netd_switch *sw, uint32_t id, const struct netd_l
     p->link = link;
     /* So is a new one: being read, not being asked for room. */
     p->reading = true;
-    p->room_watched = false;
+    p->room_watched = p->in_waits = p->out_waits = false;
     netd_switch_update_reading(p);
     if (p->queue.count)
         netd_push_drain(sw, p);

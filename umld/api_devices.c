@@ -5,7 +5,6 @@
 #include "schemas/api_rows.h"
 #include "umld/api_params.h"
 #include "umld/guest_live.h"
-#include "umld/guest_order.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +14,7 @@ enum { PROBLEMS_MAX = 16 };
 
 /* What a call wants; all of it is the call's. */
 struct change {
-    const json_t *set, *unset;
+    const json_t *set, *unset, *cmdline;
     const char *cwd;
     bool stored, detach;
 };
@@ -36,6 +35,20 @@ static const struct device *live_device(const struct guest *g, const char *name)
     return g->live ? guest_definition_find(&g->live->now, name) : NULL;
 }
 
+/* words NULL: they stay. False: no memory. */
+static bool change_cmdline(struct guest_definition *def, const json_t *words)
+{
+    const json_t *item;
+    size_t i;
+
+    if (!json_is_array(words))
+        return true;
+    um_strv_done(&def->cmdline);
+    json_array_foreach(words, i,
+                       item) if (!um_strv_add(&def->cmdline, json_string_value(item))) return false;
+    return true;
+}
+
 static size_t apply_changes(const struct guest *g, struct guest_definition *def,
                             const struct change *c, struct um_error *errors)
 {
@@ -50,7 +63,7 @@ static size_t apply_changes(const struct guest *g, struct guest_definition *def,
     json_array_foreach(c->set, i, item) if (count < PROBLEMS_MAX &&
                                             guest_definition_apply(def, json_string_value(item),
                                                                    c->cwd, &errors[count])) count++;
-    if (!count && !keep_origins(g, def))
+    if (!count && !(change_cmdline(def, c->cmdline) && keep_origins(g, def)))
         um_fail(&errors[count++], UM_E_NO_RESOURCES, "definition", NULL, "out of memory");
     if (!count)
         guest_definition_check(def, errors, PROBLEMS_MAX, &count);
@@ -92,7 +105,7 @@ static void reply(struct api_call *call, const struct guest *g, bool changed, bo
     json_t *json = json_pack("{s:b,s:o}", "changed", changed, "applied", applied_json(p));
 
     if (!detach) {
-        json_t *warnings = guest_order_warnings(g->umld, &g->def);
+        json_t *warnings = guest_definition_warnings(g->umld, &g->def);
 
         json_object_set_new(json, "guest", guest_json(g));
         if (warnings)
@@ -306,6 +319,7 @@ void api_guest_update(struct umld *umld, struct api_call *call, const json_t *pa
 {
     const struct change c = {.set = json_object_get(params, "set"),
                              .unset = json_object_get(params, "unset"),
+                             .cmdline = json_object_get(params, "cmdline"),
                              .cwd = params_text(params, "cwd", NULL),
                              .stored = strcmp(params_text(params, "apply", "auto"), "stored") == 0};
 

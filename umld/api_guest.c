@@ -128,6 +128,21 @@ void guest_definition_check_around(struct umld *umld, const struct guest_definit
         ++*count;
 }
 
+json_t *guest_definition_warnings(struct umld *umld, const struct guest_definition *def)
+{
+    json_t *list = json_array();
+
+    guest_order_warn(umld, def, list);
+    if (!guest_definition_has_root(def))
+        json_array_append_new(list, json_string("it has nothing to boot from (ubd0=, initrd=, or "
+                                                "root= after --): its kernel panics, unless an "
+                                                "initramfs is built into it"));
+    if (json_array_size(list) > 0)
+        return list;
+    json_decref(list);
+    return NULL;
+}
+
 /* warnings may be NULL and stays the caller's. */
 static json_t *defined_reply(const struct guest *g, bool changed, json_t *warnings)
 {
@@ -152,7 +167,7 @@ void api_guest_create(struct umld *umld, struct api_call *call, const json_t *pa
         guest_definition_refuse(call, name, errors, count);
     } else {
         guest_definition_check_around(umld, &def, NULL, errors, PROBLEMS_MAX, &count);
-        warnings = guest_order_warnings(umld, &def);
+        warnings = guest_definition_warnings(umld, &def);
         if (count) {
             guest_definition_refuse(call, name, errors, count);
         } else if (api_call_dry(call) && !guest_find(umld, def.name)) {

@@ -111,11 +111,7 @@ void api_network_create(struct umld *umld, struct api_call *call, const json_t *
         api_reply_error(call, &err);
         return;
     }
-    if (!network_definition_from_json(json, &def)) {
-        um_fail(&err, UM_E_NO_RESOURCES, "networks", NULL, "out of memory");
-        api_reply_error(call, &err);
-        return;
-    }
+    network_definition_from_json(json, &def);
     if (api_call_dry(call)) {
         /* As it would be: a network that is nowhere. */
         const struct network would = {.umld = umld, .def = def};
@@ -126,7 +122,6 @@ void api_network_create(struct umld *umld, struct api_call *call, const json_t *
     } else {
         reply_network(call, network_json(n), true);
     }
-    network_definition_done(&def);
 }
 
 static bool same(const struct network_definition *a, const struct network_definition *b)
@@ -148,12 +143,8 @@ void api_network_update(struct umld *umld, struct api_call *call, const json_t *
 
     if (!n)
         return;
-    if (!network_definition_copy(&n->def, &def) ||
-        !network_definition_change(&def, json_object_get(params, "change"))) {
-        um_fail(&err, UM_E_NO_RESOURCES, "networks", NULL, "out of memory");
-        api_reply_error(call, &err);
-        return;
-    }
+    def = n->def;
+    network_definition_change(&def, json_object_get(params, "change"));
     changed = !same(&n->def, &def);
     if (changed && api_call_dry(call)) {
         struct network would = *n;
@@ -165,7 +156,6 @@ void api_network_update(struct umld *umld, struct api_call *call, const json_t *
     } else {
         reply_network(call, network_json(n), changed);
     }
-    network_definition_done(&def);
 }
 
 /* Is a guest's definition in the way of its removal? */

@@ -25,6 +25,7 @@
 #include "vmcore/base/clock.h"
 #include "vmcore/base/fd.h"
 #include "vmcore/base/log.h"
+#include "vmcore/base/own_files.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -182,6 +183,32 @@ static enum um_code take_lock(const struct umld *umld, const char *dir, const ch
         um_log(UM_LOG_WARNING, "%s: cannot be written", path);
     *ret_fd = fd;
     return UM_OK;
+}
+
+/*
+ * The files on which umld holds record locks; those of SQLite in WAL mode are on umld.db and
+ * umld.db-shm (sqlite.org/walformat.html).
+ */
+static bool know_own_files(const struct umld *umld, bool ours)
+{
+    const struct {
+        const char *dir, *name;
+    } files[] = {
+        {umld->paths.run_dir, "lock"},          {umld->paths.state_dir, "lock"},
+        {umld->paths.state_dir, "umld.db"},     {umld->paths.state_dir, "umld.db-wal"},
+        {umld->paths.state_dir, "umld.db-shm"},
+    };
+    bool ok = true;
+    char path[700];
+
+    for (size_t i = 0; i < UM_ARRAY_LEN(files); i++) {
+        snprintf(path, sizeof(path), "%s/%s", files[i].dir, files[i].name);
+        if (ours)
+            ok = um_own_file_add(path) && ok;
+        else
+            um_own_file_drop(path);
+    }
+    return ok;
 }
 
 /* user: whom umld will become; a directory of an earlier run is theirs already. */
@@ -357,6 +384,8 @@ enum um_code umld_start(const struct umld_options *options, struct umld **ret, s
         code = become(umld, options, err);
     if (!code)
         code = make_inner_directories(umld, err);
+    if (!code && !know_own_files(umld, true))
+        code = um_fail(err, UM_E_NO_RESOURCES, "umld", NULL, "out of memory");
     if (!code)
         code = take_lock(umld, umld->paths.run_dir, "run", &umld->lock_fd, err);
     if (!code)
@@ -419,8 +448,9 @@ void umld_free(struct umld *umld)
     children_end(umld);
     guests_adopt_done(umld);
     host_shutdown_free(umld);
-    guests_free(umld->guests);
+    /* Who waits for ports is answered, and may look for its guest. */
     networks_free(umld->networks);
+    guests_free(umld->guests);
     api_server_free(umld->server);
     balance_free(umld->balance);
     images_free(umld->images);
@@ -436,6 +466,7 @@ void umld_free(struct umld *umld)
     um_timer_free(umld->sweep);
     um_timer_free(umld->retry);
     um_loop_free(umld->loop);
+    know_own_files(umld, false);
     um_fd_close(&umld->lock_fd);
     um_fd_close(&umld->state_lock_fd);
     free(umld);

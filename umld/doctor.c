@@ -64,6 +64,17 @@ static void check_bwrap(um_unused struct umld *umld, struct finding *f)
                   "bubblewrap is missing: no guest can start in a sandbox");
 }
 
+static void check_umlnetd(um_unused struct umld *umld, struct finding *f)
+{
+    char path[PATH_MAX];
+    struct um_error err;
+
+    if (um_paths_libexec("umlnetd", path, sizeof(path), &err) == UM_OK)
+        found(f, "ok", NULL, "%s", path);
+    else
+        found(f, "problem", err.hint, "%s: no network can run", err.message);
+}
+
 static void check_mke2fs(um_unused struct umld *umld, struct finding *f)
 {
     check_program(f, "mke2fs", "e2fsprogs", "mke2fs is missing: no image can be built");
@@ -262,8 +273,8 @@ static const struct {
 } checks[] = {
     {"programs", check_libexec},     {"bubblewrap", check_bwrap}, {"ptrace", check_ptrace},
     {"exec memory", check_tmp_exec}, {"memory", check_memory},    {"map count", check_mapcount},
-    {"state disk", check_disk},      {"mke2fs", check_mke2fs},    {"busybox", check_busybox},
-    {"guest uids", check_uids},      {"limits", check_limits},
+    {"state disk", check_disk},      {"umlnetd", check_umlnetd},  {"mke2fs", check_mke2fs},
+    {"busybox", check_busybox},      {"guest uids", check_uids},  {"limits", check_limits},
 };
 
 static json_t *check_json(const char *name, const struct finding *f)

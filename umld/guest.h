@@ -428,6 +428,10 @@ void guest_definition_check_around(struct umld *umld, const struct guest_definit
                                    const struct guest_definition *old, struct um_error *errors,
                                    size_t max, size_t *count) um_nonnull(1, 2, 4, 6);
 
+/* What is accepted and cannot work as it is: an array of texts, or NULL if there is nothing. */
+json_t *guest_definition_warnings(struct umld *umld, const struct guest_definition *def)
+    um_nonnull(1, 2) um_check;
+
 /* ---- guest_json.c ---- */
 json_t *guest_definition_json(const struct guest_definition *d) um_nonnull(1);
 json_t *guest_json(const struct guest *g) um_nonnull(1);

@@ -14,6 +14,34 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+/* Net devices without an address get theirs, for good. False: no memory. */
+static bool give_addresses(struct guest_definition *def, int64_t id, bool *ret_changed)
+{
+    uint8_t mac[6];
+
+    *ret_changed = false;
+    for (size_t i = 0; i < def->device_count; i++) {
+        struct device *v = &def->devices[i];
+
+        if (v->kind != DEVICE_NET || device_net_has_mac(v))
+            continue;
+        device_net_mac(id, v->index, mac);
+        if (!device_net_set_mac(v, mac))
+            return false;
+        *ret_changed = true;
+    }
+    return true;
+}
+
+/* A new row, whose number its addresses are made of. */
+static bool store_new(struct guest *g)
+{
+    bool changed;
+
+    return guest_store_definition(g, true) && give_addresses(&g->def, g->id, &changed) &&
+           (!changed || guest_store_definition(g, false));
+}
+
 enum um_code guest_create(struct umld *umld, struct guest_definition *def, struct guest **ret,
                           struct um_error *err)
 {
@@ -31,9 +59,9 @@ enum um_code guest_create(struct umld *umld, struct guest_definition *def, struc
         return um_fail(err, UM_E_NO_RESOURCES, object, NULL, "out of memory");
     g->revision = 1;
     g->created_ns = um_clock_wall_ns();
-    code = guest_store_definition(g, true) ? guest_ids_give(g, err)
-                                           : um_fail(err, UM_E_NO_RESOURCES, object, NULL,
-                                                     "cannot be stored (see the daemon's log)");
+    code = store_new(g) ? guest_ids_give(g, err)
+                        : um_fail(err, UM_E_NO_RESOURCES, object, NULL,
+                                  "cannot be stored (see the daemon's log)");
     if (code) {
         if (g->id)
             db_run(umld->db, DBQ_GUEST_DELETE, g->id);
@@ -70,8 +98,9 @@ enum um_code guest_redefine(struct guest *g, struct guest_definition *def, struc
 {
     struct guest_definition old = g->def;
     char object[96], revision[24];
+    bool changed;
 
-    if (!guest_definition_note_origins(def))
+    if (!guest_definition_note_origins(def) || !give_addresses(def, g->id, &changed))
         return um_fail(err, UM_E_NO_RESOURCES, guest_object(g, object, sizeof(object)), NULL,
                        "out of memory");
     g->def = *def;

@@ -4,6 +4,7 @@
  */
 #include "umld/guest_live.h"
 #include "vmcore/base/fd.h"
+#include "vmcore/base/own_files.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -95,7 +96,7 @@ static void look_at(struct guest *other, void *arg)
 static bool locked(const struct use *u, pid_t *ret_holder)
 {
     struct flock lock = {.l_type = u->writes ? F_WRLCK : F_RDLCK, .l_whence = SEEK_SET};
-    um_autofd fd = u->shared ? -1 : open(u->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    um_autofd fd = u->shared ? -1 : um_open_named(u->path);
 
     if (fd < 0 || fcntl(fd, F_OFD_GETLK, &lock) < 0 || lock.l_type == F_UNLCK)
         return false;

@@ -18,11 +18,12 @@ enum { LINE_BYTES = 2048, LOOK_BACK = 16 };
 /* Where facts come from: the newest event of a type about an object, and which of its values. */
 static const struct {
     const char *type, *what, *why;
-    const char *cause; /* how it is told: {what} and {why} as they are, {who} for `by` */
+    const char *cause; /* how it is told: {what} and {why} as they are, {who} for `by`, {words} for
+                        * the name of an event of the state table */
 } sources[FACT_COUNT] = {
     [FACT_ASKED] = {"guest.asked", "verb", "by", "{who} asked for {what}"},
     [FACT_STARTED] = {"guest.asked", "verb", "by", "{who} asked for {what}"},
-    [FACT_ENTERED] = {"guest.state", "from", "why", "{state} after {what} ({why})"},
+    [FACT_ENTERED] = {"guest.state", "from", "why", "{state} after {what} ({words})"},
     [FACT_PANIC] = {"guest.panic", "", "text", "its kernel panicked: {why}"},
     [FACT_HANG] = {"guest.hang", "policy", "text", "its kernel did not answer: {why}"},
     [FACT_HEALTH] = {"guest.health", "health", "text", "it said HEALTH={what} {why}"},
@@ -160,6 +161,8 @@ static void put_cause_field(const struct explain *e, const struct explain_fact *
         explain_put_who(f->why, out);
     else if (strncmp(name, "what", len) == 0)
         um_buf_puts(out, f->what);
+    else if (strncmp(name, "words", len) == 0)
+        um_buf_puts(out, guest_event_words(f->why));
     else if (strncmp(name, "why", len) == 0)
         um_buf_puts(out, f->why);
     else

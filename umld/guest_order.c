@@ -102,21 +102,14 @@ enum um_code guest_order_check(struct umld *umld, const struct guest_definition 
     return code;
 }
 
-json_t *guest_order_warnings(struct umld *umld, const struct guest_definition *def)
+void guest_order_warn(struct umld *umld, const struct guest_definition *def, json_t *list)
 {
-    json_t *list = NULL;
-
-    for (size_t i = 0; i < def->depends.n; i++) {
-        if (guest_find(umld, def->depends.v[i]))
-            continue;
-        if (!list)
-            list = json_array();
-        json_array_append_new(list,
-                              json_sprintf("it depends on \"%s\", which is not defined: it cannot "
-                                           "be started before that is",
-                                           def->depends.v[i]));
-    }
-    return list;
+    for (size_t i = 0; i < def->depends.n; i++)
+        if (!guest_find(umld, def->depends.v[i]))
+            json_array_append_new(list,
+                                  json_sprintf("it depends on \"%s\", which is not defined: it "
+                                               "cannot be started before that is",
+                                               def->depends.v[i]));
 }
 
 static bool is_ready(const struct guest *g)

@@ -26,9 +26,9 @@
 enum um_code guest_order_check(struct umld *umld, const struct guest_definition *def,
                                struct um_error *err) um_nonnull(1, 2) um_check;
 
-/* A text for each guest it depends on that is not defined: an array, or NULL if there is none. */
-json_t *guest_order_warnings(struct umld *umld, const struct guest_definition *def)
-    um_nonnull(1, 2) um_check;
+/* Appends a text for each guest it depends on that is not defined. */
+void guest_order_warn(struct umld *umld, const struct guest_definition *def, json_t *list)
+    um_nonnull(1, 2, 3);
 
 /*
  * Is everything defined that g depends on, directly or not, and that is not ready yet? Else

@@ -40,6 +40,9 @@ static bool replace(char **dst, const char *value)
     return true;
 }
 
+/* What the words behind `--` are shown and taken back as. */
+#define CMDLINE "cmdline"
+
 /* ---- plain keys ---- */
 
 static bool set_kernel(struct guest_definition *d, const char *value)
@@ -243,6 +246,12 @@ bool guest_definition_unapply(struct guest_definition *d, const char *name)
 
     if (row)
         return row->standard && row_set(row, d, row->standard);
+    if (strcmp(name, CMDLINE) == 0) {
+        bool any = d->cmdline.n > 0;
+
+        um_strv_done(&d->cmdline);
+        return any;
+    }
     for (size_t i = 0; i < UM_ARRAY_LEN(prefixes); i++)
         if (um_str_starts(name, prefixes[i].prefix))
             return prefixes[i].unset(d, name);
@@ -303,6 +312,19 @@ static void add_limits(const struct guest_definition *d, const char *only, json_
     }
 }
 
+/* As they are typed: `-- quiet root=/dev/ubdb`; no word has a blank in it. */
+static void add_cmdline(const struct guest_definition *d, const char *only, json_t *list)
+{
+    struct um_buf b = UM_BUF_INIT;
+
+    um_buf_puts(&b, "--");
+    for (size_t i = 0; i < d->cmdline.n; i++)
+        um_buf_printf(&b, " %s", d->cmdline.v[i]);
+    if (d->cmdline.n && b.data)
+        add_word(list, only, CMDLINE, b.data);
+    um_buf_done(&b);
+}
+
 void guest_definition_words(const struct guest_definition *d, const char *only, json_t *list)
 {
     const struct device *asked = only ? guest_definition_find(d, only) : NULL;
@@ -318,4 +340,5 @@ void guest_definition_words(const struct guest_definition *d, const char *only, 
     add_entries(&d->labels, "label:", only, list);
     add_entries(&d->protect, "protect:", only, list);
     add_limits(d, only, list);
+    add_cmdline(d, only, list);
 }

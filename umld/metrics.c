@@ -8,6 +8,7 @@
 #include "umld/events.h"
 #include "umld/guest.h"
 #include "umld/json_text.h"
+#include "umld/network_private.h"
 #include "vmcore/base/clock.h"
 
 #include <stdio.h>
@@ -139,6 +140,19 @@ static void count_states(struct guest *g, void *arg)
     counts[g->state]++;
 }
 
+static void put_networks(struct umld *umld, struct um_buf *b)
+{
+    open_family(b, "umld_network_up", "gauge", "1 when the network's umlnetd takes links");
+    for (const struct network *n = umld->networks->list; n; n = n->next)
+        put_sample(b, "network", n->def.name, n->state == NETWORK_RUNNING);
+    close_family(b);
+    open_family(b, "umld_network_restarts_total", "counter",
+                "starts of the network's umlnetd that nobody asked for, since umld began");
+    for (const struct network *n = umld->networks->list; n; n = n->next)
+        put_sample(b, "network", n->def.name, n->restarts);
+    close_family(b);
+}
+
 static void put_host(struct umld *umld, struct um_buf *b)
 {
     unsigned counts[GUEST_STATE_COUNT] = {0};
@@ -151,6 +165,7 @@ static void put_host(struct umld *umld, struct um_buf *b)
     for (int i = 0; i < GUEST_STATE_COUNT; i++)
         put_sample(b, "state", guest_state_info((enum guest_state)i)->name, counts[i]);
     close_family(b);
+    put_networks(umld, b);
     open_family(b, "umld_events_total", "counter", "sequence number of the last event");
     put_sample(b, NULL, NULL, (double)events_last(umld->events));
     close_family(b);

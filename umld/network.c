@@ -32,8 +32,6 @@ static void close_all(struct network *n)
     um_fd_close(&n->pidfd);
     um_fd_close(&n->ctl_fd);
     um_fd_close(&n->links_fd);
-    for (int i = 0; i < NETWORK_LISTEN_MAX; i++)
-        um_fd_close(&n->listen_fds[i]);
     while (n->calls) {
         struct network_call *c = n->calls;
 
@@ -41,7 +39,6 @@ static void close_all(struct network *n)
         free(c);
     }
     network_macs_free(n);
-    network_definition_done(&n->def);
     free(n->cause);
     free(n);
 }
@@ -183,7 +180,7 @@ static void on_limit(void *arg)
     network_post(n, NETWORK_T_EXPIRED);
 }
 
-struct network *network_new(struct umld *umld, struct network_definition *def)
+struct network *network_new(struct umld *umld, const struct network_definition *def)
 {
     struct network *n = calloc(1, sizeof(*n)), **link = &umld->networks->list;
 
@@ -191,8 +188,6 @@ struct network *network_new(struct umld *umld, struct network_definition *def)
         return NULL;
     n->umld = umld;
     n->ctl_fd = n->links_fd = n->pidfd = n->fd = -1;
-    for (int i = 0; i < NETWORK_LISTEN_MAX; i++)
-        n->listen_fds[i] = -1;
     n->queue_end = &n->queue;
     n->pending_end = &n->pending;
     n->limit = um_timer_new(umld->loop, on_limit, n);
@@ -202,7 +197,6 @@ struct network *network_new(struct umld *umld, struct network_definition *def)
         return NULL;
     }
     n->def = *def;
-    def->listen = (struct um_strv){NULL, 0};
     while (*link)
         link = &(*link)->next;
     *link = n;
@@ -210,8 +204,8 @@ struct network *network_new(struct umld *umld, struct network_definition *def)
     return n;
 }
 
-enum um_code network_create(struct umld *umld, struct network_definition *def, struct network **ret,
-                            struct um_error *err)
+enum um_code network_create(struct umld *umld, const struct network_definition *def,
+                            struct network **ret, struct um_error *err)
 {
     struct network *n = network_new(umld, def);
     char object[96];
@@ -234,7 +228,7 @@ enum um_code network_create(struct umld *umld, struct network_definition *def, s
     return UM_OK;
 }
 
-enum um_code network_redefine(struct network *n, struct network_definition *def,
+enum um_code network_redefine(struct network *n, const struct network_definition *def,
                               struct um_error *err)
 {
     struct network_definition old = n->def;
@@ -248,8 +242,6 @@ enum um_code network_redefine(struct network *n, struct network_definition *def,
         return um_fail(err, UM_E_NO_RESOURCES, network_object(n->def.name, object), NULL,
                        "cannot be stored (see the daemon's log)");
     }
-    network_definition_done(&old);
-    def->listen = (struct um_strv){NULL, 0};
     snprintf(revision, sizeof(revision), "%" PRId64, n->revision);
     events_emit(n->umld, "network.changed", n->def.name, "revision", revision, NULL);
     um_log(UM_LOG_INFO, "network %s: changed", n->def.name);

@@ -28,10 +28,11 @@ static bool load_network(const struct db_row *row, void *arg)
     struct network_definition def = {.hub = false};
     struct network *n = NULL;
 
-    if (json && network_definition_from_json(json, &def))
+    if (json) {
+        network_definition_from_json(json, &def);
         n = network_new(arg, &def);
+    }
     json_decref(json);
-    network_definition_done(&def);
     if (!n) {
         um_log(UM_LOG_ERROR, "network %s: stored definition cannot be read", db_row_text(row, 1));
         return true;

@@ -78,6 +78,21 @@ void network_guest_defined(struct guest *g)
             um_log(UM_LOG_ERROR, "guest %s: %s", g->def.name, err.message);
 }
 
+/* How many ports n has once a guest is as defined. */
+static int wanted(const struct network *n, const struct guest_definition *def)
+{
+    int count = n->port_count;
+
+    for (const struct network_port *p = n->umld->networks->ports; p; p = p->next)
+        count -= p->network == n && strcmp(p->guest, def->name) == 0;
+    for (size_t i = 0; i < def->device_count; i++) {
+        const char *name = network_of_device(&def->devices[i]);
+
+        count += name && strcmp(name, n->def.name) == 0;
+    }
+    return count;
+}
+
 enum um_code network_check_devices(struct umld *umld, const struct guest_definition *def,
                                    struct um_error *err)
 {
@@ -86,11 +101,18 @@ enum um_code network_check_devices(struct umld *umld, const struct guest_definit
     for (size_t i = 0; i < def->device_count; i++) {
         const char *name = network_of_device(&def->devices[i]);
 
-        if (!name || network_find(umld, name))
+        const struct network *n = name ? network_find(umld, name) : NULL;
+
+        if (!name || (n && wanted(n, def) <= n->def.max_ports))
             continue;
         snprintf(object, sizeof(object), "guest \"%s\"", def->name);
         snprintf(field, sizeof(field), "definition.devices[%zu]", i);
-        return network_unknown(umld, name, object, field, err);
+        if (!n)
+            return network_unknown(umld, name, object, field, err);
+        um_fail(err, UM_E_NO_RESOURCES, object, field,
+                "network %s has %d ports already and may have %d", name, n->port_count,
+                (int)n->def.max_ports);
+        return um_hint(err, "umlctl net edit %s ports=N", name);
     }
     return UM_OK;
 }

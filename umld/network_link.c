@@ -156,12 +156,6 @@ static void take_message(struct network *n, const char *data, size_t len, int fd
     } else if (h.type == NETD_CTL_EVENT && h.length == sizeof(e)) {
         memcpy(&e, payload, sizeof(e));
         network_take_event(n, &e);
-    } else if (h.type == NETD_CTL_LISTENER && h.length == sizeof(struct netd_ctl_listen)) {
-        struct netd_ctl_listen l;
-
-        memcpy(&l, payload, sizeof(l));
-        if (l.id >= 1 && l.id <= NETWORK_LISTEN_MAX && fds[0] >= 0)
-            keep_socket(&n->listen_fds[l.id - 1], &fds[0]);
     }
 }
 

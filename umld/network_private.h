@@ -15,10 +15,8 @@ enum {
     NETWORK_INBOX_MAX = 16,
     NETWORK_WORN_DEATHS = 5, /* within NETWORK_WORN_NS */
     NETWORKS_MAX = 4096,
-    NETWORK_LISTEN_MAX = 16,
-    NETWORK_SILENCE_S = 10,  /* a request without an answer */
-    NETWORK_MACS_MAX = 4096, /* fixed addresses */
-    NETWORK_PORTS_MAX = 4096
+    NETWORK_SILENCE_S = 10, /* a request without an answer */
+    NETWORK_MACS_MAX = 4096 /* fixed addresses */
 };
 #define NETWORK_WORN_NS  (60 * INT64_C(1000000000))
 #define NETWORK_MAC_SIZE 18 /* `02:00:00:00:00:05` */
@@ -27,7 +25,6 @@ struct network_definition {
     char name[NETD_NAME_MAX];
     bool hub, loop_guard;
     int64_t mtu, mac_age, mac_guard, max_ports, storm;
-    struct um_strv listen; /* KIND:PATH */
 };
 
 /* A net device of a guest. */
@@ -100,7 +97,6 @@ struct network {
     struct network_mac *macs;
     int mac_count, port_count;
     struct network_call *calls;
-    int listen_fds[NETWORK_LISTEN_MAX]; /* of def.listen; -1: not open */
     struct network *next;
 };
 
@@ -113,8 +109,8 @@ struct networks {
 };
 
 /* ---- network.c ---- */
-/* For network_adopt.c: one that is in no table yet; def is taken over. NULL: no memory. */
-struct network *network_new(struct umld *umld, struct network_definition *def)
+/* For network_adopt.c: one that is in no table yet. NULL: no memory. */
+struct network *network_new(struct umld *umld, const struct network_definition *def)
     um_nonnull(1, 2) um_check;
 /* Those that were removed left out; NULL: there is none. */
 struct network *network_find(struct umld *umld, const char *name) um_nonnull(1, 2);
@@ -124,10 +120,10 @@ const char *network_object(const char *name, char buf[96]) um_nonnull(1, 2);
 /* UM_E_NOT_FOUND, with the names there are. */
 enum um_code network_unknown(struct umld *umld, const char *name, const char *object,
                              const char *field, struct um_error *err) um_nonnull(1, 2);
-/* def is taken over on success. */
-enum um_code network_create(struct umld *umld, struct network_definition *def, struct network **ret,
-                            struct um_error *err) um_nonnull(1, 2, 3) um_check;
-enum um_code network_redefine(struct network *n, struct network_definition *def,
+enum um_code network_create(struct umld *umld, const struct network_definition *def,
+                            struct network **ret, struct um_error *err)
+    um_nonnull(1, 2, 3) um_check;
+enum um_code network_redefine(struct network *n, const struct network_definition *def,
                               struct um_error *err) um_nonnull(1, 2) um_check;
 void network_remove(struct network *n) um_nonnull(1);
 void network_free(struct network *n) um_nonnull(1);
@@ -140,15 +136,11 @@ enum um_code network_paths_fit(const struct umld *umld, const char *name, struct
 
 /* ---- network_define.c ---- */
 /* Defaults, where json says nothing. json was checked against the interface. */
-bool network_definition_from_json(const json_t *json, struct network_definition *ret)
-    um_nonnull(1, 2) um_check;
+void network_definition_from_json(const json_t *json, struct network_definition *ret)
+    um_nonnull(1, 2);
 /* Take over what json (a Change) names. */
-bool network_definition_change(struct network_definition *def, const json_t *json)
-    um_nonnull(1, 2) um_check;
+void network_definition_change(struct network_definition *def, const json_t *json) um_nonnull(1, 2);
 json_t *network_definition_json(const struct network_definition *def) um_nonnull(1);
-bool network_definition_copy(const struct network_definition *from, struct network_definition *ret)
-    um_nonnull(1, 2) um_check;
-void network_definition_done(struct network_definition *def) um_nonnull(1);
 void network_definition_tell(const struct network_definition *def, struct netd_ctl_network *ret)
     um_nonnull(1, 2);
 

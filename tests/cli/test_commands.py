@@ -311,6 +311,11 @@ class Verbs(Case):
         self.assertIn('takes effect at its next start', done.stderr)
         sent = self.sent('Guest.Update')
         self.assertEqual((sent['set'], sent['unset']), (['mem=1G'], ['ubd1', 'con1']))
+        self.assertNotIn('cmdline', sent)
+        self.ok('config', 'web', '--', 'quiet', 'root=/dev/ubdb', '--', 'single')
+        self.ok('config', 'web', 'mem=2G', '--', 'quiet')
+        self.assertEqual([(p['set'], p['cmdline']) for p in self.umld.params('io.umld.Guest.Update')[1:]],
+                         [([], ['quiet', 'root=/dev/ubdb', '--', 'single']), (['mem=2G'], ['quiet'])])
         self.umld.requests.clear()
         self.usage('config', 'web', 'ubd0', 'mem=1G')
         self.usage('config', 'web', 'ubd0', 'ubd1')

@@ -18,12 +18,12 @@ class Events(Case):
                           'object': 'guest web', 'data': data}}
 
     def test_past_events(self):
-        self.script('Server.Subscribe', [self.event(1, old='a', new='b'),
+        self.script('Server.Subscribe', [self.event(1, old='a', why='A_ALIVE', text='found', new='b'),
                                          {'lost': {'from': 2, 'to': 4}}, self.event(5), {}])
         done = self.run_ctl('events')
         self.assertEqual(done.returncode, 0)
         self.assertEqual(len(done.stdout.splitlines()), 2)
-        self.assertIn('guest web old=a new=b', done.stdout)
+        self.assertIn('guest web old=a text=found new=b', done.stdout)
         self.assertIn('events 2 to 4 are no longer kept', done.stderr)
         self.assertEqual(self.sent('Server.Subscribe'), {'since': 0})
 

@@ -23,6 +23,7 @@ import unittest
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1]))
 import cgroups  # noqa: E402
+from host_view import cmdline, evidence, link, pids, read, status_field  # noqa: E402,F401
 
 SKIP = 77
 ORDINARY = 12345  # a uid that nobody has
@@ -351,6 +352,26 @@ class Guest:
         self.daemon.ctl("remove", "--force", self.name)
 
 
+class Case(unittest.TestCase):
+    """Tests that share a Daemon with an image; each removes its guests."""
+
+    user = None  # system mode: whom umld becomes (test_apart.py)
+
+    @classmethod
+    def setUpClass(cls):
+        cls.daemon = Daemon(user=cls.user)
+        cls.addClassCleanup(cls.daemon.close)
+        cls.daemon.image()
+
+    def guest(self, name, *words, **options):
+        guest = self.daemon.guest(name, *words, **options)
+        self.addCleanup(guest.remove)
+        return guest
+
+    def events(self, guest, kind):
+        return [event["data"] for event in self.daemon.events(guest.name) if event["type"] == kind]
+
+
 class Stream:
     """A console as a raw stream (Console.Attach)."""
 
@@ -446,39 +467,3 @@ def read_reply(connection, data=b""):
     if "error" in reply:
         raise CallError(reply)
     return reply["parameters"], rest, reply.get("continues", False)
-
-
-# ---- the host's view
-
-def pids():
-    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
-
-
-def read(path):
-    """Bytes of a /proc file; nothing if the process is gone."""
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except OSError:
-        return b""
-
-
-def link(path):
-    try:
-        return os.readlink(path)
-    except OSError:
-        return ""
-
-
-def cmdline(pid):
-    return read(f"/proc/{pid}/cmdline").decode(errors="replace").replace("\0", " ").strip()
-
-
-def evidence(pid):
-    """What tells whose process this is: words, environment, program."""
-    return read(f"/proc/{pid}/cmdline") + read(f"/proc/{pid}/environ") + link(f"/proc/{pid}/exe").encode()
-
-
-def status_field(pid, name):
-    match = re.search(rf"^{name}:[ \t]*(.*?)[ \t]*$", read(f"/proc/{pid}/status").decode(), re.M)
-    return match[1] if match else ""

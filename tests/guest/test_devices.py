@@ -11,20 +11,7 @@ import guest_harness
 from guest_harness import BUILD, CallError, Daemon
 
 
-class Devices(unittest.TestCase):
-    user = None  # system mode: whom umld becomes (test_apart.py)
-
-    @classmethod
-    def setUpClass(cls):
-        cls.daemon = Daemon(user=cls.user)
-        cls.addClassCleanup(cls.daemon.close)
-        cls.daemon.image()
-
-    def guest(self, name, *words, **options):
-        guest = self.daemon.guest(name, *words, **options)
-        self.addCleanup(guest.remove)
-        return guest
-
+class Devices(guest_harness.Case):
     def test_memory_is_what_mem_says(self):
         totals = []
         for size in (48, 160):

@@ -7,21 +7,14 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import unittest
 
 import guest_harness
-from guest_harness import Daemon, pids, read, status_field, until
+from guest_harness import pids, read, status_field, until
 
 RUNAWAY = "i=0; while :; do echo $i >/s/beat; echo $i >/root/beat; i=$((i + 1)); done"
 
 
-class HostFixes(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.daemon = Daemon()
-        cls.addClassCleanup(cls.daemon.close)
-        cls.daemon.image()
-
+class HostFixes(guest_harness.Case):
     def test_probe_proves_registers_by_experiment(self):
         kernel = self.daemon.call("io.umld.Kernel.Probe", kernel="/usr/bin/linux.uml")["kernel"]
         self.assertIn(kernel["xstate"], ("ok", "guarded"))

@@ -7,10 +7,9 @@ import select
 import socket
 import struct
 import threading
-import unittest
 
 import guest_harness
-from guest_harness import Daemon, link, until
+from guest_harness import link, until
 
 LINES = 100
 PORT = 5000
@@ -68,15 +67,9 @@ class Wire(threading.Thread):
         os.close(self.end)
 
 
-class Kept(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.daemon = Daemon()
-        cls.addClassCleanup(cls.daemon.close)
-
+class Kept(guest_harness.Case):
     def guest(self, name, *words):
-        guest = self.daemon.guest(name, *words)
-        self.addCleanup(guest.remove)
+        guest = super().guest(name, *words)
         guest.wait("ready")
         return guest
 

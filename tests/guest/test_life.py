@@ -4,29 +4,12 @@
 import os
 import select
 import subprocess
-import unittest
 
 import guest_harness
-from guest_harness import Daemon, Stream, until
+from guest_harness import Stream, until
 
 
-class Life(unittest.TestCase):
-    user = None  # system mode: whom umld becomes (test_apart.py)
-
-    @classmethod
-    def setUpClass(cls):
-        cls.daemon = Daemon(user=cls.user)
-        cls.addClassCleanup(cls.daemon.close)
-        cls.daemon.image()
-
-    def guest(self, name, *words, **options):
-        guest = self.daemon.guest(name, *words, **options)
-        self.addCleanup(guest.remove)
-        return guest
-
-    def events(self, guest, kind):
-        return [event["data"] for event in self.daemon.events(guest.name) if event["type"] == kind]
-
+class Life(guest_harness.Case):
     def assert_nothing_runs(self, guest):
         self.assertFalse(os.path.exists(f"{self.daemon.run}/g/{guest.name}"), "the run directory is gone")
         left = [pid for pid in self.daemon.processes() if f"/{guest.name}/".encode() in guest_harness.read(f"/proc/{pid}/cmdline")]

@@ -9,23 +9,10 @@ import signal
 import unittest
 
 import guest_harness
-from guest_harness import CallError, Daemon, until
+from guest_harness import CallError, until
 
 
-class Live(unittest.TestCase):
-    user = None
-
-    @classmethod
-    def setUpClass(cls):
-        cls.daemon = Daemon(user=cls.user)
-        cls.addClassCleanup(cls.daemon.close)
-        cls.daemon.image()
-
-    def guest(self, name, *words, **options):
-        guest = self.daemon.guest(name, *words, **options)
-        self.addCleanup(guest.remove)
-        return guest
-
+class Live(guest_harness.Case):
     def update(self, name, *words, **more):
         return self.daemon.call("io.umld.Guest.Update", name=name, set=list(words), **more)
 

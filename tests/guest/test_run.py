@@ -7,21 +7,14 @@ import pty
 import random
 import signal
 import subprocess
-import unittest
 
 import guest_harness
-from guest_harness import Daemon, until
+from guest_harness import until
 
 MEGABYTE = 1 << 20
 
 
-class Run(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.daemon = Daemon()
-        cls.addClassCleanup(cls.daemon.close)
-        cls.daemon.image()
-
+class Run(guest_harness.Case):
     def tearDown(self):
         self.assertEqual(self.guests(), [], "no guest is left")
 

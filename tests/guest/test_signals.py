@@ -4,27 +4,11 @@
 import os
 import shutil
 import signal
-import unittest
 
 import guest_harness
-from guest_harness import Daemon
 
 
-class Signals(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.daemon = Daemon()
-        cls.addClassCleanup(cls.daemon.close)
-        cls.daemon.image()
-
-    def guest(self, name, *words, **options):
-        guest = self.daemon.guest(name, *words, **options)
-        self.addCleanup(guest.remove)
-        return guest
-
-    def events(self, guest, kind):
-        return [event["data"] for event in self.daemon.events(guest.name) if event["type"] == kind]
-
+class Signals(guest_harness.Case):
     def event(self, guest, kind, seconds=60):
         return guest_harness.until(lambda: self.events(guest, kind), f"{kind} of {guest.name}", seconds)[-1]
 
@@ -117,31 +101,21 @@ class Signals(unittest.TestCase):
             self.assertEqual(shell.run("echo alive"), "alive")
 
 
-class Watchdog(unittest.TestCase):
+class Watchdog(guest_harness.Case):
     """With a helper that has less patience, but is otherwise the same program."""
 
     @classmethod
     def setUpClass(cls):
-        cls.daemon = Daemon()
-        cls.addClassCleanup(cls.daemon.close)
+        super().setUpClass()
         shutil.copy(os.path.join(guest_harness.BUILD, "tests/netd/compat/hasty_watchdog"),
                     cls.daemon.folder + "/p/libexec/umld/compat/uml_watchdog")
-        cls.daemon.image()
-
-    def guest(self, name, *words):
-        guest = self.daemon.guest(name, *words)
-        self.addCleanup(guest.remove)
-        return guest
-
-    def hangs(self, guest):
-        return [event["data"] for event in self.daemon.events(guest.name) if event["type"] == "guest.hang"]
 
     def test_a_watchdog_that_is_not_written_to_bites(self):
         guest = self.guest("bites", "hang=restart")
         with guest.shell() as shell:
             shell.run("[ -c /dev/watchdog ] || mknod /dev/watchdog c 10 130")
             shell.run("exec 3>/dev/watchdog && echo >&3")
-            event = guest_harness.until(lambda: self.hangs(guest), "the hang")[0]
+            event = guest_harness.until(lambda: self.events(guest, "guest.hang"), "the hang")[0]
             self.assertEqual((event["source"], event["policy"]), ("watchdog", "restart"))
             guest_harness.until(lambda: guest.runtime()["bootNumber"] == 2, "the restart")
         guest.wait("ready")
@@ -154,8 +128,8 @@ class Watchdog(unittest.TestCase):
             shell.run("exec 3>/dev/watchdog && echo >&3; exec 3>&-")  # closed: the helper goes
             shell.run("(exec 3>/dev/watchdog; while echo >&3; do usleep 100000; done) &")
             other.run("exec 3>/dev/watchdog")
-            guest_harness.until(lambda: self.hangs(biting), "the other one's hang")
-        self.assertEqual(self.hangs(fed), [])
+            guest_harness.until(lambda: self.events(biting, "guest.hang"), "the other one's hang")
+        self.assertEqual(self.events(fed, "guest.hang"), [])
 
 
 if __name__ == "__main__":

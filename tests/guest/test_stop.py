@@ -4,10 +4,8 @@
 import os
 import signal
 import subprocess
-import unittest
 
 import guest_harness
-from guest_harness import Daemon
 
 
 def on_ctrl_alt_del(command):
@@ -21,24 +19,13 @@ def on_ctrl_alt_del(command):
 WRITE = "dd if=/dev/zero bs=64k count=192 2>/dev/null | tr '\\000' x >/root/file"
 
 
-class Stop(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.daemon = Daemon()
-        cls.addClassCleanup(cls.daemon.close)
-        cls.daemon.image()
-
+class Stop(guest_harness.Case):
     def setUp(self):
         self.settings()
 
     def settings(self, **values):
         for name, value in {"stop_seconds": 20, "sync_seconds": 5, "halt_seconds": 5, **values}.items():
             self.daemon.ctl("settings", f"{name.replace('_', '-')}={value}")
-
-    def guest(self, name, *words, **options):
-        guest = self.daemon.guest(name, *words, **options)
-        self.addCleanup(guest.remove)
-        return guest
 
     def stop(self, guest, **parameters):
         """(how, the rungs it took)."""

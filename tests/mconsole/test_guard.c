@@ -1,4 +1,5 @@
 #include "mconsole/guard.h"
+#include "tests/check_run.h"
 
 #include <check.h>
 #include <errno.h>
@@ -160,15 +161,10 @@ int main(void)
 {
     TCase *tc = tcase_create("guard");
     Suite *s = suite_create("mconsole/guard");
-    SRunner *r = srunner_create(s);
-    int failed;
 
     suite_add_tcase(s, tc);
     tcase_add_loop_test(tc, what_depends_on_the_guest_is_asked_first, 0, UM_ARRAY_LEN(questions));
     tcase_add_loop_test(tc, the_answers_decide, 0, UM_ARRAY_LEN(verdicts));
     tcase_add_test(tc, advice_says_what_to_do_in_the_guest);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return check_run(s);
 }

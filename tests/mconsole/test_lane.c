@@ -1,6 +1,7 @@
 /* A lane and a kernel that behaves: order, joining, names, life. Faults are in test_lane_faults.c.
  */
 #include "lane_fixture.h"
+#include "tests/check_run.h"
 
 #include "vmcore/base/fd.h"
 
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -46,6 +48,43 @@ START_TEST(only_one_request_is_outstanding)
     run_until_requests(2);
     ck_assert_int_eq(fx.done, 1);
     ck_assert_str_eq(fx.outcomes[0].text, "onetwo");
+}
+END_TEST
+
+/* Bytes that the kernel has to read. */
+static int at_server(void)
+{
+    int bytes = -1;
+
+    ck_assert_int_eq(ioctl(fx.server, FIONREAD, &bytes), 0);
+    return bytes;
+}
+
+static void expect_next(enum um_code code, int32_t status, const char *text, size_t len, void *arg)
+{
+    ck_assert_int_gt(at_server(), 0);
+    on_done(code, status, text, len, arg);
+}
+
+START_TEST(the_kernel_has_the_next_request_before_an_answer_is_told)
+{
+    struct um_error err;
+
+    send_ok("connects", 15000, 0);
+    run_until_done(1);
+    fx.hold = true;
+    ck_assert_int_eq(mconsole_lane_send(fx.lane, "a", 15000, 0, expect_next, NULL, &err), UM_OK);
+    ck_assert_int_gt(at_server(), 0); /* nothing stands in its way */
+    send_ok("b", 15000, 0);
+    run_until_requests(2);
+    ck_assert_int_eq(at_server(), 0); /* b waits for the answer to a */
+    ck_assert(server_reply(0, false, "a"));
+    run_until_done(2);
+    ck_assert_str_eq(fx.outcomes[1].text, "a");
+    run_until_requests(3);
+    ck_assert_str_eq(fx.received, "connects a b ");
+    ck_assert(server_reply(0, false, "b"));
+    run_until_done(3);
 }
 END_TEST
 
@@ -354,14 +393,13 @@ int main(void)
 {
     TCase *tc = tcase_create("lane");
     Suite *s = suite_create("mconsole/lane");
-    SRunner *r = srunner_create(s);
-    int failed;
 
     suite_add_tcase(s, tc);
     tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, fixture_setup, fixture_teardown);
     tcase_add_test(tc, commands_are_answered_in_order);
     tcase_add_test(tc, only_one_request_is_outstanding);
+    tcase_add_test(tc, the_kernel_has_the_next_request_before_an_answer_is_told);
     tcase_add_test(tc, a_first_request_goes_before_those_waiting);
     tcase_add_test(tc, the_error_of_the_first_part_is_the_status);
     tcase_add_test(tc, a_reply_longer_than_the_queue_is_read_while_it_comes);
@@ -377,8 +415,5 @@ int main(void)
     tcase_add_test(tc, a_peek_is_decided_by_the_first_part_and_its_rest_finds_no_address);
     tcase_add_test(tc, a_descriptor_goes_along_with_its_command);
     tcase_add_test(tc, without_a_directory_the_address_is_abstract_and_nothing_is_left_behind);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return check_run(s);
 }

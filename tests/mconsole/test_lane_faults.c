@@ -1,5 +1,6 @@
 /* Kernels that are silent, dead, rebooting or hostile. */
 #include "lane_fixture.h"
+#include "tests/check_run.h"
 
 #include "vmcore/base/fd.h"
 
@@ -370,8 +371,6 @@ int main(void)
 {
     TCase *tc = tcase_create("faults");
     Suite *s = suite_create("mconsole/lane faults");
-    SRunner *r = srunner_create(s);
-    int failed;
 
     suite_add_tcase(s, tc);
     tcase_set_timeout(tc, 60);
@@ -394,8 +393,5 @@ int main(void)
     tcase_add_test(tc, a_kernel_that_dies_with_a_full_queue_is_noticed);
     tcase_add_test(tc, names_a_hostile_guest_occupies_are_passed_over);
     tcase_add_test(tc, a_directory_too_deep_for_a_socket_is_said_so);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return check_run(s);
 }

@@ -2,6 +2,7 @@
  * The lines of a guest's notification.
  */
 #include "mconsole/signals.h"
+#include "tests/check_run.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -193,8 +194,6 @@ int main(void)
 {
     Suite *suite = suite_create("signal");
     TCase *tc = tcase_create("signal");
-    SRunner *runner;
-    int failed;
 
     tcase_add_test(tc, each_form_has_its_kind);
     tcase_add_test(tc, the_value_is_what_follows);
@@ -205,9 +204,5 @@ int main(void)
     tcase_add_test(tc, a_line_cut_off_by_the_kernel_is_not_believed);
     tcase_add_test(tc, text_is_utf_8_without_control_characters);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return check_run(suite);
 }

@@ -1,4 +1,5 @@
 #include "mconsole/verbs.h"
+#include "tests/check_run.h"
 
 #include "mconsole/wire.h"
 
@@ -166,8 +167,6 @@ int main(void)
 {
     TCase *tc = tcase_create("verbs");
     Suite *s = suite_create("mconsole/verbs");
-    SRunner *r = srunner_create(s);
-    int failed;
 
     suite_add_tcase(s, tc);
     tcase_add_loop_test(tc, a_good_command_is_rewritten_exactly, 0, UM_ARRAY_LEN(good));
@@ -175,8 +174,5 @@ int main(void)
     tcase_add_test(tc, force_sends_what_is_dangerous_and_nothing_else);
     tcase_add_test(tc, a_command_has_at_most_511_bytes);
     tcase_add_loop_test(tc, every_verb_has_a_complete_row, 0, MCONSOLE_VERB_COUNT);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return check_run(s);
 }

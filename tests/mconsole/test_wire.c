@@ -1,4 +1,5 @@
 #include "mconsole/wire.h"
+#include "tests/check_run.h"
 
 #include <check.h>
 #include <errno.h>
@@ -240,8 +241,6 @@ int main(void)
 {
     TCase *tc = tcase_create("wire");
     Suite *s = suite_create("mconsole/wire");
-    SRunner *r = srunner_create(s);
-    int failed;
 
     suite_add_tcase(s, tc);
     tcase_add_test(tc, a_request_is_magic_version_length_text);
@@ -254,8 +253,5 @@ int main(void)
     tcase_add_test(tc, m16_debians_watchdog_says_hang_in_24_bytes);
     tcase_add_test(tc, parts_lose_one_nul_each_and_the_first_error_counts);
     tcase_add_test(tc, a_joined_reply_stops_at_its_cap);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return check_run(s);
 }

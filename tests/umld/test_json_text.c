@@ -1,4 +1,5 @@
 /* The writer against jansson: what it writes is read back as what was meant. */
+#include "tests/check_run.h"
 #include "umld/json_text.h"
 
 #include <check.h>
@@ -131,8 +132,6 @@ int main(void)
 {
     Suite *suite = suite_create("json_text");
     TCase *tc = tcase_create("json_text");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_test(tc, strings_are_read_back_as_they_were);
     tcase_add_test(tc, what_is_not_utf8_becomes_question_marks);
@@ -140,8 +139,5 @@ int main(void)
     tcase_add_test(tc, commas_and_colons_are_where_they_belong);
     tcase_add_test(tc, real_numbers_stay_what_they_are);
     suite_add_tcase(suite, tc);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return check_run(suite);
 }

@@ -191,15 +191,22 @@ enum um_code um_unix_listen(const char *path, int type, mode_t mode, int *ret_fd
     struct stat st;
     um_autofd fd = -1;
     enum um_code code = unix_socket(path, type, &addr, &fd, err);
+    mode_t mask;
+    int bound;
 
     if (code)
         return code;
     if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
         unlink(path);
-    if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
-        return um_fail_errno(err, errno, path, "cannot bind the socket");
-    if (chmod(path, mode) < 0)
+    /* The file has its mode from the beginning (unix(7)): whoever may write the directory could
+     * have put a link to something else into its place before a chmod(). */
+    if (fchmod(fd, mode) < 0)
         return um_fail_errno(err, errno, path, "cannot set the socket's mode");
+    mask = umask(0);
+    bound = bind(fd, (struct sockaddr *)&addr, sizeof(addr));
+    umask(mask);
+    if (bound < 0)
+        return um_fail_errno(err, errno, path, "cannot bind the socket");
     if (type != SOCK_DGRAM && listen(fd, 128) < 0)
         return um_fail_errno(err, errno, path, "cannot listen");
     *ret_fd = fd;

@@ -1,9 +1,9 @@
 #include "vmcore/guest/cow_peek.h"
 
 #include "vmcore/base/fd.h"
+#include "vmcore/base/own_files.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -77,7 +77,7 @@ enum cow_peek_result cow_peek_parse(const uint8_t *data, size_t len, struct cow_
 enum cow_peek_result cow_peek_file(const char *path, struct cow_peek *ret)
 {
     uint8_t data[COW_PEEK_SIZE];
-    um_autofd fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    um_autofd fd = um_open_named(path);
     struct stat st;
     ssize_t n;
 

@@ -109,6 +109,10 @@ void guest_definition_check_files(const struct guest_definition *d, bool own_uid
                                   struct um_error *errors, size_t max, size_t *ret_count)
     um_nonnull(1, 3, 5);
 
+/* Is it said what to boot from: ubd0=, initrd=, or root= or rootfstype= among the kernel's words?
+ */
+bool guest_definition_has_root(const struct guest_definition *d) um_nonnull(1);
+
 /*
  * Remember what each disk file is now (device.ubd.origin) where that is not known yet: called when
  * a device is defined, before a guest has had its hands on the file. False: no memory.

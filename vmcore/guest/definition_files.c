@@ -5,6 +5,7 @@
 #include "vmcore/guest/definition_internal.h"
 
 #include "vmcore/base/fd.h"
+#include "vmcore/base/own_files.h"
 #include "vmcore/guest/cow_peek.h"
 
 #include <errno.h>
@@ -46,7 +47,7 @@ static const struct signature {
 /* Is there anything bootable at the beginning? Unreadable counts as yes: that is another error. */
 static bool looks_like_root(const char *path)
 {
-    um_autofd fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    um_autofd fd = um_open_named(path);
     char data[8];
 
     if (fd < 0)
@@ -103,6 +104,11 @@ static bool check_image(struct problems *p, const char *name, const char *what, 
                 S_ISDIR(ret->st_mode) ? "a directory can be shared: share0=%s"
                                       : "give a disk image instead of %s",
                 path);
+        return false;
+    }
+    if (um_own_file_is(ret)) {
+        um_hint(problem_add(p, UM_E_INVALID, name, "%s %s belongs to umld itself", what, path),
+                "a guest needs files of its own");
         return false;
     }
     if (S_ISREG(ret->st_mode) && ret->st_size == 0) {
@@ -172,10 +178,16 @@ static bool check_cow_exists(struct problems *p, const char *name, const struct 
     return false;
 }
 
-static bool needs_root(const struct guest_definition *d, const struct device *v)
+/* Something else than ubd0, which is what kernels take by themselves. */
+static bool other_root(const struct guest_definition *d)
 {
-    return v->index == 0 && !guest_definition_find(d, "initrd") && !cmdline_find(d, "root=") &&
-           !cmdline_find(d, "rootfstype=");
+    return guest_definition_find(d, "initrd") || cmdline_find(d, "root=") ||
+           cmdline_find(d, "rootfstype=");
+}
+
+bool guest_definition_has_root(const struct guest_definition *d)
+{
+    return guest_definition_find(d, "ubd0") || other_root(d);
 }
 
 static bool was_raw(const struct device *v)
@@ -249,7 +261,7 @@ static void check_disk(struct problems *p, const struct guest_definition *d, con
     else if (v->ubd.backing)
         um_hint(problem_add(p, UM_E_INVALID, name, "%s is no COW file", v->ubd.file),
                 "ubd%d=%s uses it as it is; uml_mkcow makes COW files", v->index, v->ubd.file);
-    else if (needs_root(d, v) && !looks_like_root(v->ubd.file))
+    else if (v->index == 0 && !other_root(d) && !looks_like_root(v->ubd.file))
         um_hint(problem_add(p, UM_E_INVALID, name,
                             "%s is no file system image, and the guest is to boot from it",
                             v->ubd.file),

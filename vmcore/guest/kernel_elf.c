@@ -7,6 +7,7 @@
 #include "vmcore/guest/kernel.h"
 
 #include "vmcore/base/fd.h"
+#include "vmcore/base/own_files.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -184,7 +185,7 @@ static bool elf_open(const char *path, struct elf_file *f, const char **ret_prob
 
     memset(f, 0, sizeof(*f));
     *ret_problem = NULL;
-    f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    f->fd = um_open_named(path);
     if (f->fd < 0 || fstat(f->fd, &st) < 0) {
         elf_done(f);
         return false;

@@ -33,38 +33,40 @@ static const struct guest_state_info infos[GUEST_STATE_COUNT] = {
     [GUEST_ADOPTING] = {"adopting", .timeout_ms = 5 * SEC, .has_process = true},
 };
 
-static const char *const event_names[GUEST_EVENT_COUNT] = {
-    [GUEST_U_START] = "U_START",
-    [GUEST_U_STOP] = "U_STOP",
-    [GUEST_U_KILL] = "U_KILL",
-    [GUEST_U_PAUSE] = "U_PAUSE",
-    [GUEST_U_RESUME] = "U_RESUME",
-    [GUEST_U_REBOOT] = "U_REBOOT",
-    [GUEST_U_KEEP] = "U_KEEP",
-    [GUEST_U_ADOPT] = "U_ADOPT",
-    [GUEST_U_LEAVE] = "U_LEAVE",
-    [GUEST_U_CLEAR] = "U_CLEAR",
-    [GUEST_R_READY] = "R_READY",
-    [GUEST_R_ERROR] = "R_ERROR",
-    [GUEST_R_DONE] = "R_DONE",
-    [GUEST_R_RETRY] = "R_RETRY",
-    [GUEST_R_FAIL] = "R_FAIL",
-    [GUEST_M_UP] = "M_UP",
-    [GUEST_M_READY] = "M_READY",
-    [GUEST_M_PANIC] = "M_PANIC",
-    [GUEST_M_PAUSED] = "M_PAUSED",
-    [GUEST_M_WANT_HALT] = "M_WANT_HALT",
-    [GUEST_M_WANT_REBOOT] = "M_WANT_REBOOT",
-    [GUEST_T_HUNG] = "T_HUNG",
-    [GUEST_M_RESUMED] = "M_RESUMED",
-    [GUEST_N_LOST] = "N_LOST",
-    [GUEST_P_EXITED] = "P_EXITED",
-    [GUEST_P_SPAWN_ERR] = "P_SPAWN_ERR",
-    [GUEST_T_EXPIRED] = "T_EXPIRED",
-    [GUEST_A_BOOTING] = "A_BOOTING",
-    [GUEST_A_ALIVE] = "A_ALIVE",
-    [GUEST_A_PAUSED] = "A_PAUSED",
-    [GUEST_A_GONE] = "A_GONE",
+static const struct {
+    const char *name, *words;
+} events[GUEST_EVENT_COUNT] = {
+    [GUEST_U_START] = {"U_START", "a start was asked for"},
+    [GUEST_U_STOP] = {"U_STOP", "a stop was asked for"},
+    [GUEST_U_KILL] = {"U_KILL", "it was to be killed"},
+    [GUEST_U_PAUSE] = {"U_PAUSE", "a pause was asked for"},
+    [GUEST_U_RESUME] = {"U_RESUME", "it was asked to go on"},
+    [GUEST_U_REBOOT] = {"U_REBOOT", "a reboot was asked for"},
+    [GUEST_U_KEEP] = {"U_KEEP", "the stop was taken back"},
+    [GUEST_U_ADOPT] = {"U_ADOPT", "it was adopted"},
+    [GUEST_U_LEAVE] = {"U_LEAVE", "it was let go"},
+    [GUEST_U_CLEAR] = {"U_CLEAR", "its failure was cleared"},
+    [GUEST_R_READY] = {"R_READY", "everything it needs is there"},
+    [GUEST_R_ERROR] = {"R_ERROR", "something it needs is not there"},
+    [GUEST_R_DONE] = {"R_DONE", "nothing is left of it"},
+    [GUEST_R_RETRY] = {"R_RETRY", "nothing is left of it, and it is started again"},
+    [GUEST_R_FAIL] = {"R_FAIL", "nothing is left of it, and it is not started again"},
+    [GUEST_M_UP] = {"M_UP", "its kernel is up"},
+    [GUEST_M_READY] = {"M_READY", "it is ready"},
+    [GUEST_M_PANIC] = {"M_PANIC", "its kernel panicked"},
+    [GUEST_M_PAUSED] = {"M_PAUSED", "its kernel has stopped"},
+    [GUEST_M_WANT_HALT] = {"M_WANT_HALT", "it asked to be halted"},
+    [GUEST_M_WANT_REBOOT] = {"M_WANT_REBOOT", "it asked to be rebooted"},
+    [GUEST_T_HUNG] = {"T_HUNG", "its kernel does not answer"},
+    [GUEST_M_RESUMED] = {"M_RESUMED", "its kernel goes on"},
+    [GUEST_N_LOST] = {"N_LOST", "its monitor is gone"},
+    [GUEST_P_EXITED] = {"P_EXITED", "its processes have ended"},
+    [GUEST_P_SPAWN_ERR] = {"P_SPAWN_ERR", "it could not be started"},
+    [GUEST_T_EXPIRED] = {"T_EXPIRED", "its time for that was up"},
+    [GUEST_A_BOOTING] = {"A_BOOTING", "the daemon found it booting"},
+    [GUEST_A_ALIVE] = {"A_ALIVE", "the daemon found it running"},
+    [GUEST_A_PAUSED] = {"A_PAUSED", "the daemon found it paused"},
+    [GUEST_A_GONE] = {"A_GONE", "the daemon found it gone"},
 };
 
 static const char *const action_names[GUEST_ACTION_COUNT] = {
@@ -267,7 +269,15 @@ bool guest_state_from_name(const char *name, enum guest_state *ret)
 
 const char *guest_event_name(enum guest_event e)
 {
-    return (unsigned)e < GUEST_EVENT_COUNT ? event_names[e] : "?";
+    return (unsigned)e < GUEST_EVENT_COUNT ? events[e].name : "?";
+}
+
+const char *guest_event_words(const char *name)
+{
+    for (size_t i = 0; i < GUEST_EVENT_COUNT; i++)
+        if (strcmp(events[i].name, name) == 0)
+            return events[i].words;
+    return name;
 }
 
 const char *guest_action_name(enum guest_action a)
@@ -291,7 +301,7 @@ void guest_table_print(FILE *out)
             const struct guest_transition *t = &table[s][e];
 
             if (t->defined)
-                fprintf(out, "%s %s -> %s (%s)\n", infos[s].name, event_names[e],
+                fprintf(out, "%s %s -> %s (%s)\n", infos[s].name, events[e].name,
                         infos[t->next].name, action_names[t->action]);
         }
 }

@@ -152,6 +152,36 @@ static const char *read_console(const struct row *row, const char *value, struct
     return NULL;
 }
 
+const char *mon_config_nic(const char *value, struct mon_config_nic *ret)
+{
+    struct mon_config_nic n;
+    int64_t unit;
+    int end = 0;
+
+    if (sscanf(value, "%15s %107s %107s%n", n.device, n.path, n.links, &end) != 3 || value[end] ||
+        n.path[0] != '/' || n.links[0] != '/')
+        return "is not `<interface> <listen path> <links path>`";
+    if (!um_str_starts(n.device, "vec") || !um_parse_int(n.device + 3, 0, MON_NIC_MAX - 1, &unit))
+        return "is not about vec0 to vec15";
+    *ret = n;
+    return NULL;
+}
+
+static const char *read_nic(const struct row *row, const char *value, struct mon_config *c)
+{
+    struct mon_config_nic *n = &c->nics[c->nic_count];
+    const char *why;
+
+    if (c->nic_count == MON_NIC_MAX)
+        return "is one interface too many";
+    why = mon_config_nic(value, n);
+    for (size_t i = 0; !why && i < c->nic_count; i++)
+        if (strcmp(c->nics[i].device, n->device) == 0 || strcmp(c->nics[i].path, n->path) == 0)
+            why = "reuses an interface or a path";
+    c->nic_count += !why;
+    return why;
+}
+
 #define AT(field) offsetof(struct mon_config, field)
 
 static const struct row rows[] = {
@@ -171,6 +201,7 @@ static const struct row rows[] = {
     {ORDER_KEY_UID, read_number, AT(uid), 1, INT32_MAX, true, false, ROW_CHILD},
     {ORDER_KEY_CGROUP, read_cgroup, 0, 0, 0, true, true, ROW_CHILD},
     {ORDER_KEY_CONSOLE, read_console, 0, 0, 0, false, true, ROW_CHILD},
+    {ORDER_KEY_NIC, read_nic, 0, 0, 0, true, true, ROW_CHILD},
     {ORDER_KEY_ARG, read_word, AT(argv), 0, 0, false, true, ROW_CHILD},
     {ORDER_KEY_ENV, read_word, AT(env), 0, 0, true, true, ROW_CHILD},
     {ORDER_KEY_STRANGER, read_stranger, 0, 0, 0, false, false, ROW_STRANGER},

@@ -131,6 +131,24 @@ static void send_consoles(struct monitor *m, struct mon_connection *c)
     um_buf_done(&b);
 }
 
+/* only NULL: to everyone. */
+static void send_nics(struct monitor *m, struct mon_connection *only)
+{
+    struct um_buf b = UM_BUF_INIT;
+
+    mon_nics_text(m, &b);
+    if (only)
+        send_packet(only, MON_NICS, 0, NULL, 0, b.data, b.failed ? 0 : b.len);
+    else
+        send_to_all(m, MON_NICS, NULL, 0, b.data, b.failed ? 0 : b.len);
+    um_buf_done(&b);
+}
+
+void mon_control_nics(struct monitor *m)
+{
+    send_nics(m, NULL);
+}
+
 /* False: the connection is gone or must go. */
 static bool receive_one(struct mon_connection *c, bool *ret_more)
 {
@@ -185,6 +203,8 @@ static void on_listener(uint32_t events, void *arg)
     send_packet(c, MON_STATE, 0, &m->state, sizeof(m->state), NULL, 0);
     if (c->id != 0)
         send_consoles(m, c);
+    if (c->id != 0)
+        send_nics(m, c);
     if (c->id != 0)
         send_kept(m, c);
 }

@@ -77,6 +77,7 @@ static void record(void *arg)
     }
     /* Paths go before the announcement: who hears it may start the next umlmon on the same ones. */
     mon_notify_close(m);
+    mon_nics_close(m);
     mon_control_unlink(m);
     mon_control_state(m);
     um_log(UM_LOG_INFO, "guest %s: ended, wait status %d", m->config.guest, m->state.wait_status);

@@ -215,6 +215,8 @@ static enum um_code start(struct monitor *m, struct um_error *err)
     if (code == UM_OK)
         code = mon_notify_open(m, err);
     if (code == UM_OK)
+        code = mon_nics_open(m, err);
+    if (code == UM_OK)
         code = open_consoles(m, err);
     if (code == UM_OK)
         code = spawn(m, err);
@@ -252,6 +254,7 @@ static void done(struct monitor *m)
     mon_client_finish(m, true);
     mon_control_close(m);
     mon_notify_close(m);
+    mon_nics_close(m);
     mon_stranger_close(m);
     mon_initlink_close(m);
     for (size_t i = 0; i < m->console_count; i++)

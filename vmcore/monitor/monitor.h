@@ -8,6 +8,7 @@
  *   notify.c    the guest's notify socket, rate limits;  kept.c: what the guest last said
  *   console.c   ptys;  client.c: who is attached to them
  *   control.c   umld's connections;  requests.c: its requests
+ *   nic.c       the guest's links: its connections, offered to umlnetd
  *   record.c    the exit record
  *   stranger.c  a kernel that somebody else has started, in place of initlink, notify and consoles
  */
@@ -126,6 +127,7 @@ void mon_control_state(struct monitor *m) um_nonnull(1); /* STATE to everyone */
 void mon_control_notify(struct monitor *m, uint32_t kind, const char *data, size_t len)
     um_nonnull(1);
 void mon_control_kept(struct monitor *m) um_nonnull(1); /* what is kept, to everyone */
+void mon_control_nics(struct monitor *m) um_nonnull(1); /* NICS to everyone */
 /* To the connection with that id, if it is still there. False: it is not, or not any more. */
 bool mon_control_reply(struct monitor *m, uint64_t id, uint32_t serial, int errnum,
                        const char *text) um_nonnull(1);
@@ -262,6 +264,41 @@ void mon_stranger_open(struct monitor *m) um_nonnull(1);
 void mon_stranger_kill(struct monitor *m) um_nonnull(1);
 void mon_stranger_close(struct monitor *m) um_nonnull(1);
 
+/* ---- nic.c ---- */
+
+enum mon_nic_state {
+    MON_NIC_DOWN,    /* the guest has not connected: the interface is down */
+    MON_NIC_WAITING, /* it has; nobody serves the link at present, frames wait in the socket */
+    MON_NIC_UP,
+    MON_NIC_STATE_COUNT
+};
+
+struct mon_nic {
+    struct monitor *mon;
+    struct mon_config_nic config; /* device empty: free */
+    int listener, guest, links;   /* guest: only kept and watched for its end, never read */
+    struct mon_watch listener_watch, guest_watch, links_watch;
+    enum mon_nic_state state;
+    struct mon_timer retry, pause;
+    int64_t tried_ns, distance_ns; /* last try, and the least distance of the next from it */
+    char why[160];                 /* why it waits */
+};
+
+struct mon_nics {
+    struct mon_nic nic[MON_NIC_MAX];
+    struct mon_timer report;
+    int64_t reported_ns;
+};
+
+enum um_code mon_nics_open(struct monitor *m, struct um_error *err) um_nonnull(1) um_check;
+void mon_nics_close(struct monitor *m) um_nonnull(1);
+/* One more; the same again is fine. UM_E_EXISTS: there is another of that name. */
+enum um_code mon_nic_add(struct monitor *m, const struct mon_config_nic *config,
+                         struct um_error *err) um_nonnull(1, 2) um_check;
+void mon_nic_drop(struct monitor *m, const char *device) um_nonnull(1, 2);
+/* kv pairs as in MON_NICS. */
+void mon_nics_text(const struct monitor *m, struct um_buf *b) um_nonnull(1, 2);
+
 /* ---- record.c ---- */
 
 /* Text of the exit record into b. */
@@ -287,6 +324,7 @@ struct monitor {
     struct mon_notify_in notify;
     struct mon_initlink link;
     struct mon_stranger stranger;
+    struct mon_nics nics;
     struct mon_watch signals;
     int log_dir;
     enum mon_phase phase;

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #define MON_MAGIC       0x756d6d6fu /* "ummo" */
-#define MON_VERSION     2
+#define MON_VERSION     3
 #define MON_MESSAGE_MAX 4096 /* bytes, header included */
 #define MON_DEVICE_MAX  16   /* `con0`, NUL padded */
 
@@ -21,15 +21,20 @@ enum mon_type {
     MON_NOTIFY = 2,   /* struct mon_notify + data: one mconsole notification from the guest */
     MON_REPLY = 3,    /* struct mon_reply + text: the answer to the request with that serial */
     MON_CONSOLES = 4, /* bytes: kv pairs `<dev>=<kind> <pts path or ->`; after the first STATE */
+    MON_NICS = 5,     /* bytes: kv pairs `<interface>=<down|waiting|up> <why>`, all of them; after
+                         CONSOLES, and after changes (at most ten times a second) */
 
     /* umld -> umlmon; each gets one MON_REPLY */
-    MON_KILL = 16,   /* kill the whole tree; empty */
-    MON_PIN = 17,    /* struct mon_pin */
-    MON_ATTACH = 18, /* struct mon_attach + bytes, one or two descriptors: see there */
-    MON_RESIZE = 19, /* struct mon_resize */
-    MON_SIGNAL = 20, /* struct mon_signal: to the kernel's main process only */
-    MON_WRITE = 21,  /* struct mon_write + bytes: type into a console */
-    MON_DISOWN = 22  /* nobody knows this guest: as MON_KILL, but a stranger is let go; empty */
+    MON_KILL = 16,    /* kill the whole tree; empty */
+    MON_PIN = 17,     /* struct mon_pin */
+    MON_ATTACH = 18,  /* struct mon_attach + bytes, one or two descriptors: see there */
+    MON_RESIZE = 19,  /* struct mon_resize */
+    MON_SIGNAL = 20,  /* struct mon_signal: to the kernel's main process only */
+    MON_WRITE = 21,   /* struct mon_write + bytes: type into a console */
+    MON_DISOWN = 22,  /* nobody knows this guest: as MON_KILL, but a stranger is let go; empty */
+    MON_NIC = 23,     /* the value of ORDER_KEY_NIC: listen there, before the kernel is told of it;
+                         the same again: nothing happens */
+    MON_NIC_DROP = 24 /* the interface: its link ends, its socket goes; none: nothing happens */
 };
 
 struct mon_header {

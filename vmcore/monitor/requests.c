@@ -146,6 +146,49 @@ static int do_write(struct monitor *m, struct request *r, const char **why)
     return mon_console_type(c, (const char *)r->body + sizeof(w), w.length) ? 0 : ENOMEM;
 }
 
+/* The bytes as text, in buf. */
+static bool take_text(const struct request *r, char *buf, size_t size)
+{
+    if (r->len == 0 || r->len >= size || memchr(r->body, '\0', r->len))
+        return false;
+    memcpy(buf, r->body, r->len);
+    buf[r->len] = '\0';
+    return true;
+}
+
+static int do_nic(struct monitor *m, struct request *r, const char **why)
+{
+    struct mon_config_nic nic;
+    struct um_error err = UM_ERROR_INIT;
+    char value[300];
+
+    *why = "malformed";
+    if (!take_text(r, value, sizeof(value)))
+        return EINVAL;
+    *why = mon_config_nic(value, &nic);
+    if (*why)
+        return EINVAL;
+    *why = "the guest is not running, or is none of ours";
+    if (m->phase != MON_PHASE_RUNNING || m->config.stranger_pid)
+        return ESRCH;
+    if (mon_nic_add(m, &nic, &err) == UM_OK)
+        return 0;
+    mon_control_reply(m, r->connection, r->serial, err.code == UM_E_EXISTS ? EEXIST : EIO,
+                      err.message);
+    return ELSEWHERE;
+}
+
+static int do_nic_drop(struct monitor *m, struct request *r, const char **why)
+{
+    char device[MON_DEVICE_MAX];
+
+    *why = "malformed";
+    if (!take_text(r, device, sizeof(device)))
+        return EINVAL;
+    mon_nic_drop(m, device);
+    return 0;
+}
+
 static const struct row {
     request_fn fn;
     size_t fixed;
@@ -159,6 +202,8 @@ static const struct row {
     [MON_SIGNAL] = {do_signal, sizeof(struct mon_signal), false, 0, 0},
     [MON_WRITE] = {do_write, sizeof(struct mon_write), true, 0, 0},
     [MON_DISOWN] = {do_disown, 0, false, 0, 0},
+    [MON_NIC] = {do_nic, 0, true, 0, 0},
+    [MON_NIC_DROP] = {do_nic_drop, 0, true, 0, 0},
 };
 
 static bool well_formed(const struct row *row, const struct request *r)

@@ -2,6 +2,7 @@
  * uml_watchdog against its contract: what the kernel and umlmon see of it.
  */
 #include "netd/compat/watchdog.h"
+#include "tests/check_run.h"
 
 #include "mconsole/wire.h"
 
@@ -281,17 +282,11 @@ int main(void)
     };
     Suite *suite = suite_create("watchdog");
     TCase *tc = tcase_create("watchdog");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tc, open_notify, close_notify);
     tcase_set_timeout(tc, 100);
     for (size_t i = 0; i < UM_ARRAY_LEN(tests); i++)
         tcase_add_test(tc, tests[i]);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return check_run(suite);
 }

@@ -1,4 +1,5 @@
 #include "tests/umld/core/fixture.h"
+#include "tests/check_run.h"
 
 #include "umld/guest.h"
 #include "vmcore/base/fd.h"
@@ -67,8 +68,6 @@ const char *fixture_file(const char *name, const void *data, size_t len)
 int fixture_main(TCase *(*const cases[])(void), int count, const char *name)
 {
     Suite *suite = suite_create(name);
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     um_log_init("test");
     um_log_set_level(UM_LOG_ERROR);
@@ -79,8 +78,5 @@ int fixture_main(TCase *(*const cases[])(void), int count, const char *name)
         tcase_set_timeout(tc, 60);
         suite_add_tcase(suite, tc);
     }
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return check_run(suite);
 }

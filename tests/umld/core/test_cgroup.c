@@ -2,6 +2,7 @@
  * Control groups on hosts that are made up of ordinary directories: which place is found, which
  * files are written with what. The host's own are tried by tests/guest/test_limits.py.
  */
+#include "tests/check_run.h"
 #include "umld/cgroup_private.h"
 #include "vmcore/base/fd.h"
 
@@ -337,8 +338,6 @@ int main(void)
 {
     Suite *suite = suite_create("cgroup");
     TCase *t = tcase_create("hosts");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_checked_fixture(t, set_up, tear_down);
     tcase_add_test(t, both_versions_hold_every_limit);
@@ -352,8 +351,5 @@ int main(void)
     tcase_add_test(t, a_place_that_cannot_be_made_is_told);
     tcase_add_test(t, a_host_without_any_is_no_error);
     suite_add_tcase(suite, t);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return check_run(suite);
 }

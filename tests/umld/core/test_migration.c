@@ -1,4 +1,5 @@
 /* A database of the present schema, opened by a umld that knows one more (upgrade.sql). */
+#include "tests/check_run.h"
 #include "umld/db.h"
 
 #include <check.h>
@@ -134,8 +135,6 @@ int main(void)
 {
     Suite *s = suite_create("migration");
     TCase *t = tcase_create("migration");
-    SRunner *r = srunner_create(s);
-    int failed;
 
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_set_timeout(t, 90);
@@ -143,8 +142,5 @@ int main(void)
     tcase_add_test(t, an_old_database_is_upgraded_once_and_kept_as_it_was);
     tcase_add_test(t, an_upgrade_that_fails_changes_nothing);
     suite_add_tcase(s, t);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return check_run(s);
 }

@@ -94,12 +94,13 @@ END_TEST
 START_TEST(what_is_missing_is_found_at_any_depth_but_not_behind_what_is_ready)
 {
     struct guest *a = make("a", "b"), *b = make("b", "c");
-    json_t *warnings;
+    json_t *warnings = json_array();
     struct um_error err;
 
     make("c", "ghost");
-    ck_assert_ptr_null(guest_order_warnings(umld, &a->def));
-    warnings = guest_order_warnings(umld, &guest_find(umld, "c")->def);
+    guest_order_warn(umld, &a->def, warnings);
+    ck_assert_uint_eq(json_array_size(warnings), 0);
+    guest_order_warn(umld, &guest_find(umld, "c")->def, warnings);
     ck_assert_uint_eq(json_array_size(warnings), 1);
     json_decref(warnings);
     ck_assert_int_eq(guest_order_known(a, &err), UM_E_BAD_CONFIG);

@@ -37,6 +37,21 @@ class Creating(Case):
             with self.subTest(word=word):
                 self.assertIn(self.refused("InvalidValue", word).name, "InvalidValue")
 
+    def test_a_guest_with_nothing_to_boot_from_is_warned_of(self):
+        def warnings(*devices, cmdline=(), **more):
+            definition = {"name": "web", "kernel": "fake", "devices": list(devices), "cmdline": list(cmdline)}
+            return self.call("Guest.Create", definition=definition, cwd=self.daemon.directory, dryRun=True, **more).get("warnings")
+
+        image = self.file("root.img", harness.EXT4)
+        for devices in ((), ("mem=40M", f"ubd1={image}")):
+            [text] = warnings(*devices, cmdline=["quiet"])
+            self.assertIn("nothing to boot from (ubd0=, initrd=, or root= after --)", text)
+        for devices, cmdline in (([f"ubd0={image}"], []), ([f"initrd={image}"], []), ([], ["root=/dev/nfs"]),
+                                 ([], ["rootfstype=hostfs"])):
+            self.assertIsNone(warnings(*devices, cmdline=cmdline), (devices, cmdline))
+        self.create("web", f"ubd0={image}")
+        self.assertIn("nothing to boot from", self.call("Guest.Update", name="web", unset=["ubd0"])["warnings"][0])
+
     def test_missing_files(self):
         for word in ("ubd0=nothing.img", "initrd=nothing", "hostfs=/no/such/folder"):
             with self.subTest(word=word):
@@ -45,6 +60,31 @@ class Creating(Case):
 
     def test_a_directory_is_no_disk(self):
         self.refused("InvalidValue", f"ubd0={self.daemon.state}")
+
+    def test_umlds_own_files_are_no_disks(self):
+        """Opened and closed once, under whatever name, they would lose the locks umld has on them."""
+        other = os.path.join(self.daemon.directory, "other.img")
+        for folder, name, link in (("state", "umld.db", None), ("state", "umld.db", os.symlink), ("state", "umld.db-shm", os.link),
+                                   ("state", "lock", os.link), ("run", "lock", os.symlink)):
+            own = os.path.join(self.daemon.directory, folder, name)
+            self.assertTrue(self.locked(own), own)
+            with self.subTest(own=own, link=link):
+                if link:
+                    link(own, other)
+                path = other if link else own
+                for word in (f"ubd0={path}", f"ubd1d={path}", f"initrd={path}"):
+                    self.assertIn(f"{path} belongs to umld itself", self.refused("InvalidValue", word).message)
+                self.refused("Denied", kernel=path)
+                self.assertTrue(self.locked(own), "the lock is still there")
+            if link:
+                os.unlink(other)
+        self.create("web")
+        self.assertIn("belongs to umld itself", self.fails("InvalidValue", "Guest.Update", name="web",
+                                                           set=[f"ubd1={self.daemon.state}/umld.db"]).message)
+
+    def locked(self, path):
+        with open("/proc/locks", encoding="ascii") as file:
+            return f":{os.stat(path).st_ino} " in file.read()
 
     def test_an_image_that_is_none(self):
         text, empty = self.file("text.img", b"this is no file system\n" * 400), self.file("empty.img", b"")
@@ -91,6 +131,34 @@ class Creating(Case):
             path = self.file("later", file.read(), 0o755)
         self.create("web", kernel=path)
         self.assertEqual([k["name"] for k in self.call("Kernel.List")["kernels"]], ["fake"])
+
+    def test_the_kernels_words_are_replaced_and_taken_away(self):
+        def words():
+            return self.call("Guest.Get", name="web")["guest"]["definition"].get("cmdline", [])
+
+        def shown():
+            return [v["value"] for v in self.call("Guest.Config", name="web")["values"] if v["device"] == "cmdline"]
+
+        self.create("web", cmdline=["one=1", "quiet", "--", "single"])
+        self.assertEqual(shown(), ["-- one=1 quiet -- single"])
+        changed = self.call("Guest.Update", name="web", cmdline=["two", "--", "last"], set=["mem=80M"])
+        self.assertEqual((words(), shown()), (["two", "--", "last"], ["-- two -- last"]))
+        self.assertEqual(changed["guest"]["definition"]["devices"], ["mem=80M"])
+        self.assertFalse(self.call("Guest.Update", name="web", cmdline=["two", "--", "last"])["changed"])
+        self.assertTrue(self.call("Guest.Update", name="web", cmdline=["x"], dryRun=True)["changed"])
+        self.assertFalse(self.call("Guest.Update", name="web", set=["mem=80M"])["changed"], "not named, they stay")
+        for bad, why in (("two words", "holds blanks"), ("umid=other", "umid=other")):
+            self.assertIn(why, self.fails("InvalidValue", "Guest.Update", name="web", cmdline=[bad]).message)
+        self.assertEqual(words(), ["two", "--", "last"])
+        self.call("Guest.Update", name="web", unset=["cmdline"])
+        self.assertEqual((words(), shown()), ([], []))
+        self.fails("NotFound", "Guest.Update", name="web", unset=["cmdline"])
+        self.call("Guest.Update", name="web", cmdline=["again"])
+        self.daemon.kill()
+        self.daemon.start()
+        self.assertEqual(words(), ["again"])
+        self.call("Guest.Update", name="web", cmdline=[])
+        self.assertEqual(words(), [])
 
     def test_a_taken_name(self):
         self.create("web")

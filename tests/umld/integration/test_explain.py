@@ -37,7 +37,7 @@ class Explain(Case):
         self.call("Guest.Stop", name="web")
         reply = self.explain()
         self.assertRegex(reply["text"], f"^was stopped because {ME} asked for it at ")
-        self.assertEqual(self.causes(reply), [f"{ME} asked for stop", "its stop: cad: down", "stopped after releasing (R_DONE)"])
+        self.assertEqual(self.causes(reply), [f"{ME} asked for stop", "its stop: cad: down", "stopped after releasing (nothing is left of it)"])
 
     def test_the_answer_outlives_the_daemon(self):
         self.boot("web")

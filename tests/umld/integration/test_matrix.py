@@ -67,6 +67,29 @@ def failed(case, name):
     return {"name": name}
 
 
+def network(case, name):
+    case.call("Network.Create", definition={"name": name})
+    running_network(case, name)
+    return {"name": name}
+
+
+def running_network(case, name):
+    harness.until(lambda: case.call("Network.Get", name=name)["network"]["runtime"]["state"] == "running",
+                  what="the network")
+
+
+def with_port(case, name):
+    params = network(case, name)
+    case.create("web", f"net0={name}")
+    return {**params, "mac": "02:00:00:00:00:05", "port": "web/net0"}
+
+
+def with_mac(case, name):
+    case.call("Network.FixMac", **(params := with_port(case, name)))
+    del params["port"]
+    return params
+
+
 def with_(prepare, **more):
     return lambda case, name: {**prepare(case, name), **more}
 
@@ -149,6 +172,13 @@ SAMPLES = {
     "Kernel.Probe": Sample(lambda case, name: {"kernel": "fake"}, {"kernel": "another"}, AGAIN),
     "Kernel.Add": Sample(kernel_file, {"name": "another"}),
     "Kernel.Remove": Sample(kernel, {"name": "another"}),
+    "Network.Create": Sample(lambda case, name: {"definition": {"name": name}}, {"definition": {"name": "another"}},
+                             "Exists", settle=lambda case, params: running_network(case, params["definition"]["name"])),
+    "Network.Update": Sample(with_(network, change={"storm": 5}), {"change": {"storm": 6}}),
+    "Network.Remove": Sample(network, {"name": "another"}),
+    "Network.Restart": Sample(network, {"name": "another"}, AGAIN),
+    "Network.FixMac": Sample(with_port, {"mac": "02:00:00:00:00:06"}),
+    "Network.ForgetMac": Sample(with_mac, {"mac": "02:00:00:00:00:06"}),
     "Server.SetLogLevel": Sample(lambda case, name: {"level": "debug"}, {"level": "error"}),
     "Server.Set": Sample(lambda case, name: {"name": "parallel-boots", "value": "3"}, {"value": "4"}),
     "Server.Shutdown": Sample(lambda case, name: {}, None, AGAIN, settle=another_daemon),

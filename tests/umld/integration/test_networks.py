@@ -84,6 +84,9 @@ class Life(Networks):
         second = harness.until(lambda: (r := self.state("running"))["pid"] != first["pid"] and r, what="another one")
         self.assertTrue(second["kept"])
         self.assertEqual(second["restarts"], 1)
+        samples = {m["name"]: m["samples"] for m in self.call("Server.Metrics")["metrics"]}
+        self.assertEqual(samples["umld_network_up"], [{"labels": {"network": "lan"}, "value": 1}])
+        self.assertEqual(samples["umld_network_restarts_total"][0]["value"], 1)
         self.assertEqual(self.types(), ["network.defined", "network.up", "network.down", "network.up"])
 
     def test_a_restart_is_a_handover(self):
@@ -104,11 +107,18 @@ class Life(Networks):
         self.assertTrue(self.call("Network.Remove", name="lan")["changed"])
         self.assertFalse(os.path.exists(f"/proc/{runtime['pid']}"))
 
-    def test_names_that_do_not_fit_and_values_out_of_range_are_refused(self):
+    def test_values_out_of_range_are_refused(self):
         error = self.fails("InvalidParameter", "Network.Create", definition={"name": "x", "mtu": 67})
         self.assertIn("mtu", error.parameters["parameter"])
-        self.assertIn("bytes shorter", self.fails("InvalidValue", "Network.Create", definition={"name": "n" * 63}).hint
-                      if len(self.daemon.run) > 38 else "bytes shorter")
+
+
+class LongPaths(Networks):
+    def prepare(self):
+        self.daemon.run = os.path.join(self.daemon.directory, "r" * 40)
+        self.daemon.api = os.path.join(self.daemon.run, "api")
+
+    def test_a_name_whose_sockets_do_not_fit_is_refused(self):
+        self.assertIn("bytes shorter", self.fails("InvalidValue", "Network.Create", definition={"name": "n" * 63}).hint)
 
 
 class Faults(Networks):
@@ -159,7 +169,7 @@ class Faults(Networks):
         """Takes its time: the limit of an answer is 10 s."""
         self.make()
         first = self.state("running")
-        self.fault(f"mute {proto.NETWORK}\n")
+        self.fault(f"mute {proto.GO}\n")
         self.call("Network.Update", name="lan", change={"storm": 9})
         down = harness.until(lambda: self.events(types=["network.down"]), what="its end")
         self.assertIn("did not answer for 10 s", down[0]["data"]["cause"])
@@ -168,6 +178,24 @@ class Faults(Networks):
 
 
 class Ports(Networks):
+    def test_a_device_without_an_address_gets_one_that_stays(self):
+        def devices():
+            return self.call("Guest.Get", name="web")["guest"]["definition"]["devices"]
+
+        self.make()
+        self.create("web", "net0=lan,vlan=20", "net3=lan,mac=02:00:00:00:00:05")
+        first = devices()
+        self.assertRegex(first[0], r"^net0=lan,mac=02(:[0-9a-f]{2}){4}:00,vlan=20$")
+        self.assertEqual(first[1], "net3=lan,mac=02:00:00:00:00:05")
+        self.call("Guest.Update", name="web", set=["net0=lan"])
+        self.assertEqual(devices()[0], first[0].removesuffix(",vlan=20"))
+        self.create("db", "net0=lan")
+        self.daemon.kill()
+        self.daemon.start()
+        self.assertEqual(devices()[0], first[0].removesuffix(",vlan=20"))
+        other = self.call("Guest.Get", name="db")["guest"]["definition"]["devices"][0]
+        self.assertNotEqual(other, devices()[0])
+
     def test_ports_follow_definitions_and_keep_their_numbers(self):
         self.make()
         self.make("lab")
@@ -234,7 +262,7 @@ class Ports(Networks):
                            definition={"name": "b", "kernel": "fake", "devices": ["net0=lan"]})
         self.assertIn("1 ports already", error.message)
 
-    def test_a_start_waits_for_the_network(self):
+    def test_a_start_fails_when_the_network_has_failed(self):
         self.make()
         self.state("running")
         self.create("web", "net0=lan")
@@ -242,8 +270,20 @@ class Ports(Networks):
         self.kill(self.network()["runtime"]["pid"])
         self.state("failed")
         error = self.fails("WrongState", "Guest.Start", name="web")
-        self.assertIn("lan", error.message)
+        self.assertIn("its network lan: failed", error.message)
         self.assertIn("umlctl net restart lan", error.hint + error.message)
+
+    def test_a_start_waits_for_the_network(self):
+        self.fault("silent\n")
+        self.make()
+        self.create("web", "net0=lan")
+        client = self.client()
+        client.send("Guest.Start", {"name": "web", "wait": "kernel"})  # what comes of it is another matter
+        harness.until(lambda: self.runtime("web").get("doing") == "waits for network lan (starting)", what="waiting")
+        self.fault("")
+        self.kill(self.network()["runtime"]["pid"])
+        harness.until(lambda: [e for e in self.events(types=["guest.state"], guests=["web"])
+                               if (e["data"]["from"], e["data"]["to"]) == ("preparing", "booting")], what="its start")
 
 
 class Survival(Networks):

@@ -155,7 +155,7 @@ class Order(Case):
 
 class Definitions(Case):
     def test_a_name_nobody_has_is_warned_of_and_refused_at_the_start(self):
-        definition = {"name": "web", "kernel": "fake", "depends": ["db"]}
+        definition = {"name": "web", "kernel": "fake", "depends": ["db"], "cmdline": ["root=98:0"]}
         reply = self.call("Guest.Create", definition=definition)
         self.assertEqual(len(reply["warnings"]), 1)
         self.assertIn('"db", which is not defined', reply["warnings"][0])

@@ -152,7 +152,8 @@ class Wishes(Speaker):
         now = self.wait("web", "stopped")
         self.assertEqual((now["state"], now["want"], now["exitStatus"]), ("stopped", "down", 0))
         self.assertEqual(self.told("guest.want"), [{"boot": "1", "want": "halt"}])
-        self.assertEqual([e["why"] for e in self.told("guest.state") if e["to"] == "stopping"], ["M_WANT_HALT"])
+        self.assertEqual([(e["why"], e["text"]) for e in self.told("guest.state") if e["to"] == "stopping"],
+                         [("M_WANT_HALT", "it asked to be halted")])
 
     def test_a_wish_to_reboot_is_done_in_place(self):
         self.boot("web")

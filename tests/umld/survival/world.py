@@ -384,7 +384,7 @@ class Case(unittest.TestCase):
             until(lambda: not w.directories(), what="run directories removed")
             self.check_events()
             self.assertEqual(w.terminate(), 0)
-            self.assertEqual(sorted(os.listdir(w.run)), ["g", "lock"])
+            self.assertEqual(sorted(os.listdir(w.run)), ["g", "lock", "n"])
             until(lambda: w.reap() or not w.ours(), what="the end of all processes")
             for word in ("AddressSanitizer", "LeakSanitizer", "runtime error:"):
                 self.assertNotIn(word, w.log_text())

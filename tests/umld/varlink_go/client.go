@@ -112,7 +112,8 @@ func pipeline(ctx context.Context, c *varlink.Connection) {
 	}
 }
 
-func upgrade(ctx context.Context, c *varlink.Connection) {
+// Says hello on the raw stream that the connection becomes.
+func greet(ctx context.Context, c *varlink.Connection) varlink.ReadWriterContext {
 	receive, err := c.Upgrade(ctx, "io.umld.Console.Attach", args{"name": "web"})
 	check(err == nil, "Attach: %v", err)
 	var attached struct{ Device string }
@@ -120,6 +121,11 @@ func upgrade(ctx context.Context, c *varlink.Connection) {
 	check(err == nil && attached.Device == "con0", "Attach: %v %q", err, attached.Device)
 	_, err = stream.Write(ctx, []byte("hello\n"))
 	check(err == nil, "raw write: %v", err)
+	return stream
+}
+
+func upgrade(ctx context.Context, c *varlink.Connection) {
+	stream := greet(ctx, c)
 	text, err := stream.ReadBytes(ctx, '\n')
 	check(err == nil && string(text) == "hello\n", "raw read: %v %q", err, text)
 }
@@ -144,13 +150,7 @@ func life(ctx context.Context, c *varlink.Connection) {
 	err = c.Call(ctx, "io.umld.Guest.Get", args{"name": "web"}, &got)
 	check(err == nil && got.Guest.Runtime.Pid > 1, "Get: %v %v", err, got)
 	console := connect(ctx)
-	receive, err := console.Upgrade(ctx, "io.umld.Console.Attach", args{"name": "web"})
-	check(err == nil, "Attach: %v", err)
-	var attached struct{ Device string }
-	_, stream, err := receive(ctx, &attached)
-	check(err == nil && attached.Device == "con0", "Attach: %v %q", err, attached.Device)
-	_, err = stream.Write(ctx, []byte("hello\n"))
-	check(err == nil, "raw write: %v", err)
+	stream := greet(ctx, console)
 	for text := ""; !strings.HasSuffix(text, "fake: hello\n"); {
 		line, err := stream.ReadBytes(ctx, '\n')
 		check(err == nil, "raw read: %v %q", err, text)

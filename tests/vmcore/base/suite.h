@@ -2,6 +2,8 @@
 #ifndef TESTS_VMCORE_BASE_SUITE_H
 #define TESTS_VMCORE_BASE_SUITE_H
 
+#include "tests/check_run.h"
+
 #include <check.h>
 #include <stdlib.h>
 
@@ -16,18 +18,13 @@ static inline int suite_run(const char *name, const struct suite_test *tests, si
 {
     Suite *suite = suite_create(name);
     TCase *tcase = tcase_create(name);
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_set_timeout(tcase, 90);
     tcase_add_checked_fixture(tcase, setup, teardown);
     for (size_t i = 0; i < count; i++)
         tcase_add_loop_test(tcase, *tests[i].test, 0, tests[i].loops ? tests[i].loops : 1);
     suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return check_run(suite);
 }
 
 #define SUITE_MAIN_WITH(name, tests, setup, teardown)                                              \

@@ -1,6 +1,7 @@
 /*
  * COW headers of all versions, whole and cut.
  */
+#include "tests/check_run.h"
 #include "vmcore/guest/cow_peek.h"
 
 #include "cow_header.h"
@@ -58,15 +59,10 @@ int main(void)
 {
     Suite *s = suite_create("cow_peek");
     TCase *t = tcase_create("header");
-    SRunner *r = srunner_create(s);
-    int failed;
 
     tcase_add_loop_test(t, every_version_gives_its_backing_file, 1, 5);
     tcase_add_test(t, damaged_headers_are_bad_and_other_files_are_none);
     tcase_add_test(t, files_that_cannot_be_read_say_so);
     suite_add_tcase(s, t);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return check_run(s);
 }

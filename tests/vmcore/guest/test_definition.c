@@ -1,6 +1,7 @@
 /*
  * What a definition may say, and what must be true on the host.
  */
+#include "tests/check_run.h"
 #include "vmcore/guest/definition.h"
 
 #include "cow_header.h"
@@ -444,8 +445,6 @@ int main(void)
 {
     Suite *s = suite_create("definition");
     TCase *t = tcase_create("pure"), *f = tcase_create("files");
-    SRunner *r = srunner_create(s);
-    int failed;
 
     tcase_add_test(t, devices_are_found_replaced_and_removed_by_name);
     tcase_add_test(t, names_of_policies_go_both_ways);
@@ -464,8 +463,5 @@ int main(void)
     tcase_add_test(f, permissions_are_checked);
     suite_add_tcase(s, t);
     suite_add_tcase(s, f);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return check_run(s);
 }

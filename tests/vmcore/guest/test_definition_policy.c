@@ -1,6 +1,7 @@
 /*
  * depends and protect: what they may say, and how they are changed.
  */
+#include "tests/check_run.h"
 #include "vmcore/guest/definition.h"
 
 #include <check.h>
@@ -125,8 +126,6 @@ int main(void)
 {
     Suite *s = suite_create("definition policy");
     TCase *t = tcase_create("words");
-    SRunner *r = srunner_create(s);
-    int failed;
 
     tcase_add_test(t, dependencies_are_a_list_that_is_replaced_as_a_whole);
     tcase_add_loop_test(t, each_faulty_dependency_gives_its_problem, 0, UM_ARRAY_LEN(bad_depends));
@@ -134,8 +133,5 @@ int main(void)
     tcase_add_test(t, protection_has_a_reason_and_is_lifted_by_an_empty_one);
     tcase_add_test(t, unknown_verbs_and_useless_reasons_are_refused);
     suite_add_tcase(s, t);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return check_run(s);
 }

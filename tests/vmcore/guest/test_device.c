@@ -2,6 +2,7 @@
  * Device strings: what is accepted, what the struct says, that the text comes back, and what is
  * said about the rest.
  */
+#include "tests/check_run.h"
 #include "vmcore/guest/device.h"
 
 #include <check.h>
@@ -424,8 +425,6 @@ int main(void)
 {
     Suite *s = suite_create("device");
     TCase *t = tcase_create("words");
-    SRunner *r = srunner_create(s);
-    int failed;
 
     tcase_add_loop_test(t, accepted_words_keep_their_text, 0, UM_ARRAY_LEN(good));
     tcase_add_loop_test(t, refused_words_say_why_and_what_to_do, 0, UM_ARRAY_LEN(bad));
@@ -437,8 +436,5 @@ int main(void)
     tcase_add_test(t, directories_with_separators_and_missing_ones_are_reported);
     tcase_add_test(t, names_of_kinds_and_channels_are_complete);
     suite_add_tcase(s, t);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return check_run(s);
 }

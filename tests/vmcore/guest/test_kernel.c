@@ -2,6 +2,7 @@
  * Facts from texts and files. With /usr/bin/linux.uml installed it is the sample; without, the ELF
  * tests use this test program itself.
  */
+#include "tests/check_run.h"
 #include "vmcore/guest/kernel.h"
 
 #include <check.h>
@@ -367,8 +368,6 @@ int main(void)
 {
     Suite *s = suite_create("kernel");
     TCase *t = tcase_create("facts");
-    SRunner *r = srunner_create(s);
-    int failed;
 
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, versions_decide_what_is_needed, 0, UM_ARRAY_LEN(versions));
@@ -386,8 +385,5 @@ int main(void)
     tcase_add_test(t, a_program_without_the_configuration_of_a_kernel_is_none);
     tcase_add_test(t, the_installed_kernel_is_understood);
     suite_add_tcase(s, t);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return check_run(s);
 }

@@ -1,6 +1,7 @@
 /*
  * Every word that is executed, as golden files; and what is refused.
  */
+#include "tests/check_run.h"
 #include "vmcore/guest/launch.h"
 
 #include "cow_header.h"
@@ -365,8 +366,6 @@ int main(void)
 {
     Suite *s = suite_create("launch");
     TCase *t = tcase_create("words");
-    SRunner *r = srunner_create(s);
-    int failed;
 
     tcase_add_loop_test(t, the_words_are_those_of_the_golden_file, 0, UM_ARRAY_LEN(cases));
     tcase_add_loop_test(t, the_order_is_that_of_the_golden_file, 0, 2);
@@ -377,8 +376,5 @@ int main(void)
     tcase_add_test(t, a_command_line_over_4095_bytes_is_refused);
     tcase_add_test(t, disks_are_told_apart_by_their_first_bytes);
     suite_add_tcase(s, t);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return check_run(s);
 }

@@ -1,6 +1,7 @@
 /*
  * Limits as words: both directions, and what is no limit.
  */
+#include "tests/check_run.h"
 #include "vmcore/guest/definition.h"
 
 #include <check.h>
@@ -91,16 +92,11 @@ int main(void)
 {
     Suite *s = suite_create("limits");
     TCase *t = tcase_create("words");
-    SRunner *r = srunner_create(s);
-    int failed;
 
     tcase_add_loop_test(t, each_is_read_and_written, 0, UM_ARRAY_LEN(rows));
     tcase_add_loop_test(t, anything_else_is_refused_with_what_is_allowed, 0, UM_ARRAY_LEN(bad));
     tcase_add_test(t, names_go_both_ways);
     tcase_add_test(t, a_definition_keeps_them_and_lets_them_go);
     suite_add_tcase(s, t);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return check_run(s);
 }

@@ -1,6 +1,7 @@
 /*
  * Where guests are kept, and when they are moved or let go.
  */
+#include "tests/check_run.h"
 #include "vmcore/guest/placement.h"
 
 #include <check.h>
@@ -117,8 +118,6 @@ int main(void)
 {
     Suite *s = suite_create("placement");
     TCase *t = tcase_create("balance");
-    SRunner *r = srunner_create(s);
-    int failed;
 
     tcase_add_test(t, a_new_guest_goes_where_fewest_are);
     tcase_add_test(t, a_saturated_host_lets_all_go_and_takes_them_back_only_when_calm);
@@ -126,8 +125,5 @@ int main(void)
     tcase_add_test(t, what_cannot_get_better_stays);
     tcase_add_test(t, a_move_never_repeats_itself_under_a_steady_load);
     suite_add_tcase(s, t);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return check_run(s);
 }

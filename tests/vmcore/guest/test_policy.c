@@ -1,6 +1,7 @@
 /*
  * What follows the end of a guest.
  */
+#include "tests/check_run.h"
 #include "vmcore/guest/policy.h"
 
 #include <check.h>
@@ -283,8 +284,6 @@ int main(void)
 {
     Suite *s = suite_create("policy");
     TCase *t = tcase_create("end");
-    SRunner *r = srunner_create(s);
-    int failed;
 
     tcase_add_test(t, a_clean_end_stays_down_unless_restart_is_always);
     tcase_add_test(t, an_end_that_nobody_can_tell_is_no_failure_unless_it_hung);
@@ -302,8 +301,5 @@ int main(void)
     tcase_add_test(t, errors_that_stay_are_not_retried);
     tcase_add_loop_test(t, causes_read_well, 0, UM_ARRAY_LEN(causes));
     suite_add_tcase(s, t);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return check_run(s);
 }

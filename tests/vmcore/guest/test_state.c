@@ -1,6 +1,7 @@
 /*
  * The rules every change of the state table must keep, and the table itself as a golden file.
  */
+#include "tests/check_run.h"
 #include "vmcore/guest/state.h"
 
 #include "golden.h"
@@ -134,6 +135,13 @@ START_TEST(names_are_unique_both_ways)
         for (int b = 0; b <= a; b++)
             ck_assert((strcmp(guest_event_name((enum guest_event)a),
                               guest_event_name((enum guest_event)b)) == 0) == (a == b));
+    for (int e = 0; e < GUEST_EVENT_COUNT; e++) {
+        const char *words = guest_event_words(guest_event_name((enum guest_event)e));
+
+        ck_assert_ptr_nonnull(strchr(words, ' '));
+        ck_assert_ptr_null(strchr(words, '_'));
+    }
+    ck_assert_str_eq(guest_event_words("X_LATER"), "X_LATER");
     for (int a = 0; a < GUEST_ACTION_COUNT; a++)
         for (int b = 0; b <= a; b++)
             ck_assert((strcmp(guest_action_name((enum guest_action)a),
@@ -180,8 +188,6 @@ int main(void)
 {
     Suite *s = suite_create("state");
     TCase *t = tcase_create("table");
-    SRunner *r = srunner_create(s);
-    int failed;
 
     tcase_add_test(t, every_transient_state_has_one_time_limit_and_no_stable_state_has_one);
     tcase_add_test(t, a_state_that_holds_a_process_hears_of_its_end_of_kill_and_of_a_lost_monitor);
@@ -194,8 +200,5 @@ int main(void)
     tcase_add_test(t, stop_of_a_paused_guest_resumes_it_first);
     tcase_add_test(t, the_table_is_the_one_that_was_reviewed);
     suite_add_tcase(s, t);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return check_run(s);
 }

@@ -12,9 +12,9 @@ import subprocess
 import tempfile
 import time
 
-MAGIC, VERSION = 0x756D6D6F, 2
-STATE, NOTIFY, REPLY, CONSOLES = 1, 2, 3, 4
-KILL, PIN, ATTACH, RESIZE, SIGNAL, WRITE, DISOWN = 16, 17, 18, 19, 20, 21, 22
+MAGIC, VERSION = 0x756D6D6F, 3
+STATE, NOTIFY, REPLY, CONSOLES, NICS = 1, 2, 3, 4, 5
+KILL, PIN, ATTACH, RESIZE, SIGNAL, WRITE, DISOWN, NIC, NIC_DROP = 16, 17, 18, 19, 20, 21, 22, 23, 24
 F_STARTED, F_UP, F_READY, F_PANIC, F_EXITED, F_KILLED, F_EXEC_FAILED, F_MAIN_GONE, F_NO_STATUS = (
     1, 2, 4, 8, 16, 32, 64, 128, 256)
 READ_ONLY, STEAL = 1, 2
@@ -55,6 +55,7 @@ class Connection:
                 select.select([], [], [], 0.01)
         self.states, self.notifies, self.replies, self.order = [], [], {}, []
         self.consoles = None
+        self.nics = []  # each message: {interface: [state, why]}
         self.serial = 0
         self.eof = False
         self.clients = []
@@ -84,6 +85,9 @@ class Connection:
         elif kind == CONSOLES:
             pairs = [p.decode().split("=", 1) for p in body.split(b"\0") if p]
             self.consoles = {k: v.split(" ") for k, v in pairs}
+        elif kind == NICS:
+            pairs = [p.decode().split("=", 1) for p in body.split(b"\0") if p]
+            self.nics.append({k: v.split(" ", 1) for k, v in pairs})
         elif kind == REPLY:
             self.replies[serial] = (struct.unpack_from("=ii", body)[0], body[8:].decode())
         return True

@@ -4,6 +4,8 @@
 #ifndef TESTS_VMCORE_MONITOR_SUITE_H
 #define TESTS_VMCORE_MONITOR_SUITE_H
 
+#include "tests/check_run.h"
+
 #include <check.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -12,17 +14,11 @@ static int suite_run(const char *name, const TTest *const *tests, size_t count)
 {
     Suite *suite = suite_create(name);
     TCase *tcase = tcase_create(name);
-    SRunner *runner;
-    int failed;
 
     for (size_t i = 0; i < count; i++)
         tcase_add_test(tcase, tests[i]);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return check_run(suite);
 }
 
 #define SUITE_MAIN(name, ...)                                                                      \

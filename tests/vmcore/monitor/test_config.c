@@ -155,6 +155,29 @@ START_TEST(every_missing_required_key_is_named)
 }
 END_TEST
 
+START_TEST(interfaces_are_read_each_once)
+{
+    static const char *const bad[] = {"vec0 /run/net0", "eth0 /run/net0 /n/links",
+                                      "vec16 /run/net0 /n/links", "vec0 /run/net0 links",
+                                      "vec0 /run/net0 /n/links x"};
+    struct mon_config_nic nic;
+    struct um_error err;
+    struct mon_config c;
+
+    ck_assert_int_eq(parse(NULL, NULL, "nic", "vec3 /run/net3 /n/links", &c, NULL), UM_OK);
+    ck_assert_uint_eq(c.nic_count, 1);
+    ck_assert_str_eq(c.nics[0].device, "vec3");
+    ck_assert_str_eq(c.nics[0].path, "/run/net3");
+    ck_assert_str_eq(c.nics[0].links, "/n/links");
+    mon_config_done(&c);
+    for (size_t i = 0; i < UM_ARRAY_LEN(bad); i++) {
+        ck_assert_int_eq(parse(NULL, NULL, "nic", bad[i], &c, &err), UM_E_INVALID);
+        ck_assert_str_eq(err.field, "nic");
+        ck_assert_ptr_nonnull(mon_config_nic(bad[i], &nic));
+    }
+}
+END_TEST
+
 START_TEST(bad_values_are_refused_and_named)
 {
     static const struct pair bad[] = {
@@ -256,6 +279,7 @@ END_TEST
 SUITE_MAIN("config", a_complete_order_is_read, a_stranger_needs_its_process_and_socket_and_no_child,
            who_the_guest_is_and_its_groups_are_read,
            a_guest_that_would_be_root_or_in_strange_groups_is_refused,
-           every_missing_required_key_is_named, bad_values_are_refused_and_named,
-           unknown_doubled_and_clashing_pairs_are_refused, a_pattern_must_compile,
-           a_truncated_record_is_refused, an_order_is_read_from_a_descriptor_to_its_end)
+           every_missing_required_key_is_named, interfaces_are_read_each_once,
+           bad_values_are_refused_and_named, unknown_doubled_and_clashing_pairs_are_refused,
+           a_pattern_must_compile, a_truncated_record_is_refused,
+           an_order_is_read_from_a_descriptor_to_its_end)

@@ -144,7 +144,7 @@ class Notifications(fixture.MonitorTest):
         again = m.connect()
         again.until(lambda c: c.notifies)
         self.assertEqual(again.notifies, [(KEPT, b"STATUS=b\nMETRIC x 1\nHEALTH=failing disk\n", 1)])
-        self.assertEqual(again.order, [harness.STATE, harness.CONSOLES, harness.NOTIFY])
+        self.assertEqual(again.order, [harness.STATE, harness.CONSOLES, harness.NICS, harness.NOTIFY])
         c.write("con0", b"\n")  # the first boot of the kernel: still the same life
         c.until(lambda c: len(c.notifies) == 5)
         again = m.connect()
