@@ -75,7 +75,7 @@ void netd_ports_set_up(struct netd_managed *m, const struct netd_managed_port *p
  * waits, so that who came first loses nothing; not for ever.
  */
 void netd_ports_stop_waiting(struct netd_managed *m) um_nonnull(1);
-int netd_ports_put(struct netd_managed *m, const struct netd_ctl_port *p, const char **why)
+int netd_ports_put(struct netd_managed *m, const struct netd_ctl_port *said, const char **why)
     um_nonnull(1, 2, 3) um_check;
 int netd_ports_drop(struct netd_managed *m, uint32_t id) um_nonnull(1) um_check;
 /* The network has changed: what ports have of it, too. */
@@ -135,7 +135,7 @@ void netd_list_macs(struct netd_managed *m, uint32_t from, struct netd_answer *r
     um_nonnull(1, 3);
 
 /* managed_listen.c: LISTEN. */
-int netd_listen_put(struct netd_managed *m, const struct netd_ctl_listen *l, int fds[2],
+int netd_listen_put(struct netd_managed *m, const struct netd_ctl_listen *said, int fds[2],
                     const char **why) um_nonnull(1, 2, 3, 4) um_check;
 int netd_listen_refresh(struct netd_managed *m, const char **why) um_nonnull(1, 2) um_check;
 void netd_listen_sweep(struct netd_managed *m, bool all) um_nonnull(1);
