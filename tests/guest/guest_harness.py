@@ -30,8 +30,8 @@ ORDINARY = 12345  # a uid that nobody has
 LIMIT = 120  # seconds; for every wait; what takes longer will not come
 BUILD = os.environ.get("UMLD_TEST_BUILD", "")
 
-LIBEXEC = {"umlmon": "", "umlinit": "", "libumlguard.so": "", "probe.cpio": "", "uml_watchdog": "compat/",
-           "uml_mconsole": "compat/"}
+LIBEXEC = {"umlmon": "", "umlinit": "", "libumlguard.so": "", "probe.cpio": "", "umlnetd": "",
+           "uml_watchdog": "compat/", "uml_mconsole": "compat/"}
 
 
 def missing():
@@ -177,7 +177,7 @@ class Daemon:
         try:
             for guest in self.call("io.umld.Guest.List")["guests"]:
                 self.ctl("remove", "--force", guest["definition"]["name"], check=False)
-            left += os.listdir(self.run + "/g") + os.listdir(self.state + "/guests")
+            left += [name for folder in ("/g", "/n") for name in os.listdir(self.run + folder)] + os.listdir(self.state + "/guests")
             self.call("io.umld.Server.Shutdown")
             if self.process.wait(LIMIT) != 0:
                 left.append(f"umld's exit status {self.process.returncode}: {self.messages(500)}")
@@ -185,7 +185,7 @@ class Daemon:
             if self.process.poll() is None:
                 self.process.kill()
                 self.process.wait()
-        left += [name for name in os.listdir(self.run) if name not in ("lock", "g")]
+        left += [name for name in os.listdir(self.run) if name not in ("lock", "g", "n")]
         left += cgroups.of_guests(self.run)
         try:
             until(lambda: not self.processes(), "all processes of this umld are gone")
