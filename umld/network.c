@@ -165,9 +165,7 @@ static void on_silence(void *arg)
 {
     struct network *n = arg;
 
-    network_set_cause(n, "umlnetd (pid %d) did not answer for %d s", (int)n->pid,
-                      NETWORK_SILENCE_S);
-    network_post(n, NETWORK_N_BAD);
+    network_condemn(n, "umlnetd (pid %d) did not answer for %d s", (int)n->pid, NETWORK_SILENCE_S);
 }
 
 static void on_limit(void *arg)

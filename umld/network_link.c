@@ -91,8 +91,7 @@ static void take_state(struct network *n, const struct netd_ctl_state *s, int fd
     if (s->start_wall_ns)
         n->started_ns = s->start_wall_ns;
     if (n->ctl_fd < 0 || n->links_fd < 0) {
-        network_set_cause(n, "umlnetd (pid %d) gave back no listening sockets", (int)n->pid);
-        network_post(n, NETWORK_N_BAD);
+        network_condemn(n, "umlnetd (pid %d) gave back no listening sockets", (int)n->pid);
     } else if (!n->told) {
         network_post(n, NETWORK_N_STATE);
     } else if (s->flags & NETD_STATE_GOING && n->state == NETWORK_STARTING) {
@@ -107,8 +106,7 @@ static void take_reply(struct network *n, uint32_t serial, const char *payload, 
 
     /* Answers come in the order of the questions. */
     if (len < sizeof(r) || !m || m->serial != serial) {
-        network_set_cause(n, "umlnetd (pid %d) answered what it was not asked", (int)n->pid);
-        network_post(n, NETWORK_N_BAD);
+        network_condemn(n, "umlnetd (pid %d) answered what it was not asked", (int)n->pid);
         return;
     }
     memcpy(&r, payload, sizeof(r));
@@ -126,15 +124,11 @@ static void take_reply(struct network *n, uint32_t serial, const char *payload, 
 
 static void refuse(struct network *n, const struct netd_ctl_header *h)
 {
-    if (n->foreign)
-        return;
-    n->foreign = true;
     if (h->magic == NETD_CTL_MAGIC && h->version != NETD_CTL_VERSION)
-        network_set_cause(n, "umlnetd (pid %d) speaks version %u of the protocol, this umld %d",
-                          (int)n->pid, (unsigned)h->version, NETD_CTL_VERSION);
+        network_condemn(n, "umlnetd (pid %d) speaks version %u of the protocol, this umld %d",
+                        (int)n->pid, (unsigned)h->version, NETD_CTL_VERSION);
     else
-        network_set_cause(n, "umlnetd (pid %d) says what cannot be understood", (int)n->pid);
-    network_post(n, NETWORK_N_BAD);
+        network_condemn(n, "umlnetd (pid %d) says what cannot be understood", (int)n->pid);
 }
 
 static void take_message(struct network *n, const char *data, size_t len, int fds[])
@@ -163,7 +157,7 @@ static void receive(struct network *n)
 {
     static char data[NETD_CTL_MAX];
 
-    for (int budget = 64; budget > 0 && n->fd >= 0 && !n->foreign; budget--) {
+    for (int budget = 64; budget > 0 && n->fd >= 0 && !n->condemned; budget--) {
         int fds[2];
         ssize_t len = um_fd_receive_many(n->fd, data, sizeof(data), fds, 2, NULL);
 
@@ -251,7 +245,7 @@ enum um_code network_connect(struct network *n, struct um_error *err)
     enum um_code code;
 
     network_disconnect(n);
-    n->foreign = false;
+    n->condemned = false;
     code = um_unix_connect(network_path(n->umld, n->def.name, "ctl", path), SOCK_SEQPACKET, &n->fd,
                            err);
     if (code)

@@ -15,16 +15,35 @@
 #include <stdlib.h>
 #include <string.h>
 
-void network_set_cause(struct network *n, const char *fmt, ...)
+static void set_cause(struct network *n, const char *fmt, va_list ap)
 {
     char text[640];
+
+    vsnprintf(text, sizeof(text), fmt, ap);
+    free(n->cause);
+    n->cause = text[0] ? strdup(text) : NULL;
+}
+
+void network_set_cause(struct network *n, const char *fmt, ...)
+{
     va_list ap;
 
     va_start(ap, fmt);
-    vsnprintf(text, sizeof(text), fmt, ap);
+    set_cause(n, fmt, ap);
     va_end(ap);
-    free(n->cause);
-    n->cause = text[0] ? strdup(text) : NULL;
+}
+
+void network_condemn(struct network *n, const char *fmt, ...)
+{
+    va_list ap;
+
+    if (n->condemned)
+        return;
+    n->condemned = true;
+    va_start(ap, fmt);
+    set_cause(n, fmt, ap);
+    va_end(ap);
+    network_post(n, NETWORK_N_BAD);
 }
 
 void network_post(struct network *n, enum network_event event)
@@ -218,7 +237,7 @@ static void do_connect(struct network *n)
 static void do_handover(struct network *n)
 {
     if (!network_ask(n, NETD_CTL_HANDOVER, NULL, 0, -1, NULL, NULL))
-        network_post(n, NETWORK_N_BAD);
+        network_condemn(n, "umlnetd (pid %d) cannot be asked to let go", (int)n->pid);
 }
 
 static void do_kill(struct network *n)

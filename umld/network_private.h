@@ -91,8 +91,8 @@ struct network {
     uint32_t serial;
     struct network_message *queue, **queue_end; /* not written yet */
     struct network_message *pending, **pending_end;
-    bool told; /* the configuration has been queued: changes go behind it */
-    bool foreign;
+    bool told;      /* the configuration has been queued: changes go behind it */
+    bool condemned; /* network_condemn() */
 
     struct network_mac *macs;
     int mac_count, port_count;
@@ -147,6 +147,8 @@ void network_definition_tell(const struct network_definition *def, struct netd_c
 /* ---- network_machine.c ---- */
 void network_post(struct network *n, enum network_event event) um_nonnull(1);
 void network_set_cause(struct network *n, const char *fmt, ...) um_nonnull(1, 2) um_format(2, 3);
+/* umlnetd is no good, and this is why: it is ended, and what it says until then is not read. */
+void network_condemn(struct network *n, const char *fmt, ...) um_nonnull(1, 2) um_format(2, 3);
 void networks_drain(struct umld *umld) um_nonnull(1);
 bool networks_effects(struct umld *umld) um_nonnull(1); /* true: inboxes are filled again */
 /* A first time: it was just made, or read from the database. */

@@ -14,8 +14,7 @@ static void needed(struct network *n, const struct netd_ctl_reply *r, um_unused 
 {
     if (!r->errnum || r->errnum == ECONNRESET)
         return;
-    network_set_cause(n, "umlnetd (pid %d) refused its configuration: %s", (int)n->pid, r->text);
-    network_post(n, NETWORK_N_BAD);
+    network_condemn(n, "umlnetd (pid %d) refused its configuration: %s", (int)n->pid, r->text);
 }
 
 /* A port that is refused (more than there may be) is told to who waits; the others work. */
@@ -38,10 +37,8 @@ static void told(struct network *n, const struct netd_ctl_reply *r, um_unused co
 
 static void must(struct network *n, bool queued)
 {
-    if (queued)
-        return;
-    network_set_cause(n, "out of memory for its configuration");
-    network_post(n, NETWORK_N_BAD);
+    if (!queued)
+        network_condemn(n, "out of memory for its configuration");
 }
 
 void network_tell_port(struct network *n, const struct network_port *p)

@@ -95,6 +95,7 @@ void network_spawn(struct network *n)
     if (n->state != NETWORK_STARTING || n->pid)
         return;
     network_disconnect(n);
+    n->condemned = false;
     network_set_cause(n, "%s", "");
     if (start(n, &err) == UM_OK)
         return;
@@ -129,19 +130,29 @@ void network_died(struct network *n)
                         : NETWORK_P_DIED);
 }
 
-static void on_process_gone(um_unused int fd, um_unused unsigned ready, void *arg)
+/* What it was ended for is the cause, not the signal. */
+static void note_end(struct network *n)
 {
-    struct network *n = arg;
     int status = 0;
+    bool ours = waitpid(n->pid, &status, WNOHANG) == n->pid;
 
-    um_watch_free(n->pid_watch);
-    n->pid_watch = NULL;
-    if (waitpid(n->pid, &status, WNOHANG) != n->pid)
-        network_set_cause(n, "umlnetd (pid %d) has ended", (int)n->pid); /* another umld's child */
+    if (n->condemned)
+        return;
+    if (!ours) /* another umld's child */
+        network_set_cause(n, "umlnetd (pid %d) has ended", (int)n->pid);
     else if (n->state != NETWORK_STARTING || !n->cause)
         network_set_cause(n, "umlnetd (pid %d) ended %s %d", (int)n->pid,
                           WIFEXITED(status) ? "with status" : "by signal",
                           WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+}
+
+static void on_process_gone(um_unused int fd, um_unused unsigned ready, void *arg)
+{
+    struct network *n = arg;
+
+    um_watch_free(n->pid_watch);
+    n->pid_watch = NULL;
+    note_end(n);
     um_fd_close(&n->pidfd);
     n->pid = 0;
     network_disconnect(n);
