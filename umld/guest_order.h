@@ -9,8 +9,8 @@
  *                                        tries it again
  *   stopped while it was waited for      this start fails
  *   not defined                          this start fails
- *   a network that does not run yet      waited for in the same way; one that has failed: this start
- *                                        fails
+ *   a network that does not run yet      waited for in the same way; one that has failed: this
+ * start fails
  *
  * Waiting takes no place among the booting guests.
  */
