@@ -269,9 +269,29 @@ static bool monitor_listens(const struct orphan *o)
            um_fd_send(fd, &disown, sizeof(disown), -1);
 }
 
+/* `probe-PID-N`: what a kernel probe that was cut off leaves in the state directory. */
+static bool is_probe(const char *name)
+{
+    int pid, used = 0;
+    unsigned long long n;
+
+    return sscanf(name, "probe-%d-%llu%n", &pid, &n, &used) == 2 && name[used] == '\0';
+}
+
+/* What it has written. Its run directory goes later, so that a sweep cut off begins with it again.
+ */
+static void remove_probe(const struct umld *umld, const char *name)
+{
+    char dir[GUEST_PATH_SIZE + 280];
+
+    snprintf(dir, sizeof(dir), "%s/guests/%s", umld->paths.state_dir, name);
+    um_remove_tree(dir);
+}
+
 static void orphan_check(void *arg)
 {
     struct orphan *o = arg;
+    const char *name = strrchr(o->dir, '/') + 1;
     bool patient = um_clock_mono_ns() - o->asked_ns < ORPHAN_GRACE_MS * UM_MS_NS;
 
     if ((patient && monitor_listens(o)) || guest_dir_kill(o->umld, o->dir) > 0) {
@@ -280,6 +300,8 @@ static void orphan_check(void *arg)
     }
     um_log(UM_LOG_NOTICE, "removed the run directory %s, which belonged to no guest", o->dir);
     guest_cgroup_remove(o->umld, o->dir);
+    if (is_probe(name))
+        remove_probe(o->umld, name);
     if (!guest_tree_remove(o->umld, o->dir))
         um_log(UM_LOG_WARNING, "%s: cannot be removed", o->dir);
     orphan_free(o);
@@ -301,33 +323,38 @@ static void end_orphan(struct umld *umld, const char *dir)
         orphan_free(o);
 }
 
-/* `probe-PID-N`: what a kernel probe that was cut off leaves in the state directory. */
-static bool is_probe(const char *name)
-{
-    int pid, used = 0;
-    unsigned long long n;
+typedef void (*sweep_fn)(struct umld *umld, const char *dir, const char *name);
 
-    return sscanf(name, "probe-%d-%llu%n", &pid, &n, &used) == 2 && name[used] == '\0';
-}
-
-static void sweep(struct umld *umld, const char *root, bool probes_only)
+static void sweep(struct umld *umld, const char *root, sweep_fn fn)
 {
     char dir[GUEST_PATH_SIZE + 260];
     struct dirent *e;
     DIR *d = opendir(root);
 
     while (d && (e = readdir(d))) {
-        if (e->d_name[0] == '.' || guest_find(umld, e->d_name) ||
-            (probes_only && !is_probe(e->d_name)))
+        if (e->d_name[0] == '.' || guest_find(umld, e->d_name))
             continue;
         snprintf(dir, sizeof(dir), "%s/%s", root, e->d_name);
-        if (probes_only)
-            um_remove_tree(dir);
-        else
-            end_orphan(umld, dir);
+        fn(umld, dir, e->d_name);
     }
     if (d)
         closedir(d);
+}
+
+static void sweep_run(struct umld *umld, const char *dir, um_unused const char *name)
+{
+    end_orphan(umld, dir);
+}
+
+/* One with a run directory may have a monitor that writes there yet: it goes when that has ended.
+ */
+static void sweep_state(struct umld *umld, um_unused const char *dir, const char *name)
+{
+    char run[GUEST_PATH_SIZE + 280];
+
+    snprintf(run, sizeof(run), "%s/g/%s", umld->paths.run_dir, name);
+    if (is_probe(name) && access(run, F_OK) < 0)
+        remove_probe(umld, name);
 }
 
 void guests_adopt(struct umld *umld)
@@ -337,11 +364,11 @@ void guests_adopt(struct umld *umld)
     for (int i = 0; i < guest_count(umld); i++)
         adopt_one(guest_list(umld, i));
     snprintf(root, sizeof(root), "%s/guests", umld->paths.state_dir);
-    sweep(umld, root, true);
+    sweep(umld, root, sweep_state);
     snprintf(root, sizeof(root), "%s/g", umld->paths.run_dir);
     /* A guest whose row could not be read is not unknown: it must not be ended. */
     if (umld->unread_guests == 0)
-        sweep(umld, root, false);
+        sweep(umld, root, sweep_run);
     else
         um_log(UM_LOG_WARNING, "%d stored guests cannot be read: run directories are left alone",
                umld->unread_guests);
