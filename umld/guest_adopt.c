@@ -348,13 +348,13 @@ static void sweep_run(struct umld *umld, const char *dir, um_unused const char *
 
 /* One with a run directory may have a monitor that writes there yet: it goes when that has ended.
  */
-static void sweep_state(struct umld *umld, um_unused const char *dir, const char *name)
+static void sweep_state(struct umld *umld, const char *dir, const char *name)
 {
     char run[GUEST_PATH_SIZE + 280];
 
     snprintf(run, sizeof(run), "%s/g/%s", umld->paths.run_dir, name);
     if (is_probe(name) && access(run, F_OK) < 0)
-        remove_probe(umld, name);
+        um_remove_tree(dir);
 }
 
 void guests_adopt(struct umld *umld)

@@ -162,7 +162,7 @@ static void put_cause_field(const struct explain *e, const struct explain_fact *
     else if (strncmp(name, "what", len) == 0)
         um_buf_puts(out, f->what);
     else if (strncmp(name, "words", len) == 0)
-        um_buf_puts(out, guest_event_words(f->why));
+        um_buf_puts(out, guest_event_words_of(f->why));
     else if (strncmp(name, "why", len) == 0)
         um_buf_puts(out, f->why);
     else

@@ -350,8 +350,7 @@ static void enter(struct guest *g, enum guest_state next, enum guest_event event
            guest_event_name(event));
     if (g->id)
         events_emit(g->umld, "guest.state", g->def.name, "from", from->name, "to", to->name, "why",
-                    guest_event_name(event), "text", guest_event_words(guest_event_name(event)),
-                    NULL);
+                    guest_event_name(event), "text", guest_event_words(event), NULL);
     guest_touch(g);
     if (next == GUEST_RUNNING && g->live)
         guest_effect(g, EFFECT_DEVICES); /* what waited for a kernel that takes changes */

@@ -272,7 +272,12 @@ const char *guest_event_name(enum guest_event e)
     return (unsigned)e < GUEST_EVENT_COUNT ? events[e].name : "?";
 }
 
-const char *guest_event_words(const char *name)
+const char *guest_event_words(enum guest_event e)
+{
+    return (unsigned)e < GUEST_EVENT_COUNT ? events[e].words : "?";
+}
+
+const char *guest_event_words_of(const char *name)
 {
     for (size_t i = 0; i < GUEST_EVENT_COUNT; i++)
         if (strcmp(events[i].name, name) == 0)

@@ -122,8 +122,10 @@ struct guest_state_info {
 const struct guest_state_info *guest_state_info(enum guest_state s);
 bool guest_state_from_name(const char *name, enum guest_state *ret) um_check;
 const char *guest_event_name(enum guest_event e);
-/* The same for people, as the reason of a change; a name of another version comes back as it is. */
-const char *guest_event_words(const char *name) um_nonnull(1);
+/* The same for people, as the reason of a change. */
+const char *guest_event_words(enum guest_event e);
+/* Of a name that was stored; that of another version comes back as it is. */
+const char *guest_event_words_of(const char *name) um_nonnull(1);
 const char *guest_action_name(enum guest_action a);
 
 /*
