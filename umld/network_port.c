@@ -174,9 +174,10 @@ enum um_code network_port_set(struct guest *g, const struct device *d, network_d
         return um_hint(err, "see the daemon's log; then: umlctl net restart %s", n->def.name);
     }
     p = port_of(g, device);
-    code = p ? join(p, n, err)
-             : um_fail(err, UM_E_NO_RESOURCES, object, device,
+    if (!p)
+        return um_fail(err, UM_E_NO_RESOURCES, object, device,
                        "its port cannot be stored (see the daemon's log)");
+    code = join(p, n, err);
     if (code)
         return code;
     if (!wait_for(p, done, arg))

@@ -23,7 +23,7 @@ import unittest
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1]))
 import cgroups  # noqa: E402
-from host_view import cmdline, evidence, link, pids, read, status_field  # noqa: E402,F401
+from host_view import cmdline, evidence, link, pids, read, status_field, status_fields  # noqa: E402,F401
 
 SKIP = 77
 ORDINARY = 12345  # a uid that nobody has

@@ -33,6 +33,10 @@ def evidence(pid):
     return read(f"/proc/{pid}/cmdline") + read(f"/proc/{pid}/environ") + link(f"/proc/{pid}/exe").encode()
 
 
+def status_fields(pid):
+    """The lines of its status by name, read at once; nothing if the process is gone."""
+    return dict(re.findall(r"^(\w+):[ \t]*(.*?)[ \t]*$", read(f"/proc/{pid}/status").decode(), re.M))
+
+
 def status_field(pid, name):
-    match = re.search(rf"^{name}:[ \t]*(.*?)[ \t]*$", read(f"/proc/{pid}/status").decode(), re.M)
-    return match[1] if match else ""
+    return status_fields(pid).get(name, "")
